@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+
+#include <heliograd/io/fits.hpp>
+#include <heliograd/physics/disk.hpp>
+#include "commands.hpp"
+#include "images.hpp"
+#include "network.hpp"
+#include "program.hpp"
+
+namespace super_resolution {
+
+namespace hg = heliograd;
+
+namespace {
+
+void about_weights(std::string const& file) {
+  auto const network = load_network(file);
+  std::printf("%s: weights of %s\n", network.file.c_str(), "HighResNet_RPRCDO");
+  std::printf("  parameters  %zu\n  scale       %d\n  SHA-256     %s\n", hg::count_params(network.model),
+              network.model.scale, network.sha256.c_str());
+  for (auto const& [key, value] : network.metadata) {
+    if (key == "recipe") continue;
+    std::printf("  %-11s %s\n", examples::one_line(key).c_str(), examples::one_line(value).c_str());
+  }
+  if (auto const recipe = network.metadata.find("recipe"); recipe != network.metadata.end()) {
+    std::printf("  trained with\n");
+    std::size_t from = 0;
+    while (from < recipe->second.size()) {
+      std::size_t const to = std::min(recipe->second.find('\n', from), recipe->second.size());
+      std::printf("    %s\n", examples::one_line(recipe->second.substr(from, to - from)).c_str());
+      from = to + 1;
+    }
+  }
+}
+
+void about_image(std::string const& file) {
+  hg::io::FitsReader reader(file);
+  auto const text = [&](char const* key) { return examples::one_line(reader.header().text(key).value_or("-")); };
+  std::printf("%s: %zu x %zu pixels in HDU %zu%s, BITPIX %d\n", file.c_str(), reader.width(), reader.height(),
+              reader.layout().hdu, reader.layout().compressed ? " (compressed)" : "", reader.layout().bitpix);
+  for (char const* const key : {"TELESCOP", "INSTRUME", "CONTENT", "T_OBS", "DATE-OBS", "BUNIT"})
+    std::printf("  %-11s %s\n", key, text(key).c_str());
+  std::size_t missing = 0;
+  double lowest = 0, highest = 0;
+  std::vector<float> row(reader.width());
+  for (std::size_t y = 0; y < reader.height(); ++y) {
+    reader.rows(y, y + 1, row.data());
+    for (float const value : row) {
+      if (!(std::fabs(value) <= strongest_field)) {
+        ++missing;
+        continue;
+      }
+      lowest = std::min(lowest, double(value)), highest = std::max(highest, double(value));
+    }
+  }
+  std::printf("  values      %.1f to %.1f, %zu pixels without one\n", lowest, highest, missing);
+  try {
+    auto const p = hg::physics::pointing_from(reader.header(), file);
+    std::printf(
+        "  disk centre column %.2f, row %.2f (from 0)\n  plate scale %.4f arcsec per pixel\n"
+        "  radius      %.2f arcsec, %.2f pixels\n  rotation    %.3f degrees (left as it is)\n",
+        p.center_x, p.center_y, p.scale_arcsec(), p.radius_arcsec, p.radius_pixels(),
+        p.rotation_rad() * 57.29577951308232);
+  } catch (hg::InputError const& error) {
+    std::printf("  pointing    none: %s\n", examples::one_line(error.what()).c_str());
+  }
+  if (!is_gauss(reader.header().text("BUNIT").value_or(""))) std::printf("  not in gauss: apply would refuse it\n");
+}
+
+}  // namespace
+
+int info(InfoOptions const& o, CommonOptions const&) {
+  bool weights = o.file.empty();
+  if (!weights) {
+    std::ifstream file(o.file, std::ios::binary);
+    if (!file) throw hg::InputError(o.file + ": cannot be opened; give a FITS file or a file of weights");
+    weights = o.file.ends_with(".safetensors");
+  }
+  if (weights)
+    about_weights(o.file);
+  else
+    about_image(o.file);
+  return examples::success;
+}
+
+}  // namespace super_resolution

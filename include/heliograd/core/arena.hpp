@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <heliograd/base/config.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// Bump allocation from slabs of one memory space.
+///
+/// After a rewind, the same sequence of requests yields the same addresses and allocates nothing: a steady training step
+/// costs no allocation, and what it enqueues could be captured and replayed. Blocks are aligned to 256 bytes. Objects
+/// placed here are never destroyed.
+template <class MemorySpace>
+class Arena {
+ public:
+  static constexpr std::size_t alignment = 256;
+  static constexpr std::size_t smallest_slab = std::size_t{1} << 22;
+
+  /// A position to return to.
+  struct Mark {
+    std::size_t slab = 0;
+    std::size_t used = 0;
+  };
+
+  Arena() = default;
+  Arena(Arena const&) = delete;
+  Arena& operator=(Arena const&) = delete;
+
+  /// `bytes` of uninitialised memory, valid until a rewind or release past it.
+  void* take(std::size_t bytes) {
+    bytes = std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
+    while (current_ < slabs_.size() && slabs_[current_].used + bytes > slabs_[current_].bytes) ++current_;
+    if (current_ == slabs_.size()) grow(bytes);
+    Slab& slab = slabs_[current_];
+    void* const block = slab.base + slab.used;
+    slab.used += bytes;
+    in_use_ += bytes;
+    peak_ = std::max(peak_, in_use_);
+    return block;
+  }
+
+  Mark mark() const { return {current_, current_ < slabs_.size() ? slabs_[current_].used : 0}; }
+
+  /// Gives back everything taken since the mark.
+  void release(Mark const& mark) {
+    for (std::size_t i = mark.slab; i < slabs_.size(); ++i) slabs_[i].used = i == mark.slab ? mark.used : 0;
+    current_ = mark.slab;
+    in_use_ = 0;
+    for (Slab const& slab : slabs_) in_use_ += slab.used;
+  }
+
+  /// Gives back everything; keeps the memory.
+  void rewind() { release({}); }
+
+  /// Bytes allocated from the system.
+  std::size_t reserved_bytes() const {
+    std::size_t bytes = 0;
+    for (Slab const& slab : slabs_) bytes += slab.bytes;
+    return bytes;
+  }
+
+  /// The most bytes that were in use at one time.
+  std::size_t peak_bytes() const { return peak_; }
+
+ private:
+  struct Slab {
+    Kokkos::View<std::byte*, MemorySpace> memory;
+    std::byte* base = nullptr;  // the first aligned byte
+    std::size_t bytes = 0;      // from there on
+    std::size_t used = 0;
+  };
+
+  void grow(std::size_t bytes) {
+    std::size_t const wanted = std::max({bytes, smallest_slab, reserved_bytes() / 2});
+    Slab slab;
+    slab.memory = Kokkos::View<std::byte*, MemorySpace>(
+        Kokkos::view_alloc(Kokkos::WithoutInitializing, "heliograd::arena"), wanted + alignment);
+    slab.base = slab.memory.data();
+    slab.base += (alignment - reinterpret_cast<std::uintptr_t>(slab.base) % alignment) % alignment;
+    slab.bytes = wanted;
+    slabs_.push_back(slab);
+  }
+
+  std::vector<Slab> slabs_;
+  std::size_t current_ = 0;
+  std::size_t in_use_ = 0;
+  std::size_t peak_ = 0;
+};
+
+}  // namespace heliograd::inline HELIOGRAD_ABI

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <cstddef>
+#include <type_traits>
+#include <vector>
+
+#include <heliograd/base/error.hpp>
+#include <heliograd/core/tensor.hpp>
+
+/// \file
+/// Copies between memory spaces as flat bytes: one instantiation serves every rank. `to_host` and `item` wait for the
+/// execution space they are given; they are the only functions below `io` that do.
+namespace heliograd::inline HELIOGRAD_ABI {
+
+namespace detail {
+template <class Space>
+using Bytes = Kokkos::View<std::byte*, Space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+template <class Space>
+using ConstBytes = Kokkos::View<std::byte const*, Space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+}  // namespace detail
+
+/// Copies `count` objects from one space to another, ordered on `exec`.
+template <class ToSpace, class FromSpace, class ExecutionSpace, class T>
+void copy_flat(ExecutionSpace const& exec, T* to, T const* from, std::size_t count) {
+  static_assert(std::is_trivially_copyable_v<T>, "heliograd::copy_flat: only plain data can be copied between spaces");
+  if (count == 0) return;
+  Kokkos::deep_copy(exec, detail::Bytes<ToSpace>(reinterpret_cast<std::byte*>(to), count * sizeof(T)),
+                    detail::ConstBytes<FromSpace>(reinterpret_cast<std::byte const*>(from), count * sizeof(T)));
+}
+
+/// Copies one tensor into another of the same shape on the same backend, ordered on `exec`.
+template <class ExecutionSpace, class To, class From>
+void copy(ExecutionSpace const& exec, To const& to, From const& from) {
+  expect_shape(shape_of(to) == shape_of(from),
+               "copy: target has " + to_string(shape_of(to)) + ", source has " + to_string(shape_of(from)));
+  using Scalar = typename To::non_const_value_type;
+  copy_flat<typename To::memory_space, typename From::memory_space, ExecutionSpace, Scalar>(exec, to.data(),
+                                                                                            from.data(), to.size());
+}
+
+/// The elements of a tensor, row-major, on the host. Waits for `exec`.
+template <class ExecutionSpace, class View>
+auto to_host(ExecutionSpace const& exec, View const& tensor) -> std::vector<typename View::non_const_value_type> {
+  using Scalar = typename View::non_const_value_type;
+  std::vector<Scalar> values(tensor.size());
+  copy_flat<Kokkos::HostSpace, typename View::memory_space, ExecutionSpace, Scalar>(exec, values.data(), tensor.data(),
+                                                                                    tensor.size());
+  exec.fence("heliograd::to_host");
+  return values;
+}
+
+/// The one element of a rank-0 tensor. Waits for `exec`.
+template <class ExecutionSpace, class View>
+auto item(ExecutionSpace const& exec, View const& tensor) -> typename View::non_const_value_type {
+  static_assert(View::rank() == 0, "heliograd::item: the tensor must have rank 0; use to_host for more");
+  return to_host(exec, tensor).front();
+}
+
+/// Copies host values into a tensor of as many elements. Waits for `exec`, so that the source may go away.
+template <class ExecutionSpace, class View, class Scalar>
+void from_host(ExecutionSpace const& exec, View const& tensor, std::vector<Scalar> const& values) {
+  static_assert(std::is_same_v<Scalar, typename View::value_type>, "heliograd::from_host: convert the values first");
+  expect_shape(tensor.size() == values.size(), "from_host: the tensor " + to_string(shape_of(tensor)) + " has " +
+                                                   std::to_string(tensor.size()) + " elements, the host has " +
+                                                   std::to_string(values.size()));
+  copy_flat<typename View::memory_space, Kokkos::HostSpace, ExecutionSpace, Scalar>(exec, tensor.data(), values.data(),
+                                                                                    values.size());
+  exec.fence("heliograd::from_host");
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <heliograd/kernel/detail/register_tile.hpp>
+
+/// \file
+/// Sums of products of pixels with packed filters: the host loop shared by convolution, its data gradient, and matrix products.
+namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
+
+/// The terms of one sum lie in memory as runs of consecutive numbers: with channels last, one filter row is one run.
+struct Run {
+  std::int64_t offset;  ///< from the first term of the first run
+  int length;
+  /// Sums are carried in pieces: a piece starts at zero and is then added to the total, so that rounding errors grow with
+  /// the square root of the piece, not of the whole.
+  bool ends_piece;
+  bool ends_sum;
+};
+
+/// The longest piece.
+inline constexpr int longest_piece = 256;
+
+/// How many runs make up a sum over `rows` filter rows of `length` terms each.
+inline int run_count(int rows, int length) { return rows * ((length + longest_piece - 1) / longest_piece); }
+
+/// Writes those runs; filter row `r` starts at `r * row_stride`.
+inline void make_runs(int rows, int length, std::int64_t row_stride, Run* runs) {
+  int const parts = (length + longest_piece - 1) / longest_piece;
+  int const rows_per_piece = std::max(1, longest_piece / std::max(length, 1));
+  for (int row = 0; row < rows; ++row)
+    for (int part = 0, first = 0; part < parts; ++part) {
+      int const terms = (length - first) / (parts - part);
+      bool const last = row == rows - 1 && part == parts - 1;
+      bool const ends_piece = last || parts > 1 || (row + 1) % rows_per_piece == 0;
+      *runs++ = {row * row_stride + first, terms, ends_piece, last};
+      first += terms;
+    }
+}
+
+/// A row of results and what it is computed from. Result i, column j:
+/// out[i * out_pixel + j] = start[i * start_pixel + j] + sum over terms t of pixels[i * pixel + term t] * filter[t][j].
+template <class T>
+struct CorrelateRow {
+  Run const* runs;
+  T const* pixels;
+  std::int64_t pixel;
+  T const* filter;  ///< packed: term after term, `vectors` vectors each
+  T const* start;   ///< whole vectors: a bias (start_pixel 0), or the output itself to add to it; null: zeros
+  std::int64_t start_pixel;
+  T* out;
+  std::int64_t out_pixel;
+  int columns;  ///< how many of the computed columns are written
+};
+
+template <class T, int Pixels, int Vectors>
+[[gnu::noinline]] void correlate_tile(CorrelateRow<T> const& row, std::int64_t first) {
+  using V = Simd<T>;
+  T const* const pixels = row.pixels + first * row.pixel;
+  std::int64_t const pixel = row.pixel;
+  T const* filter = row.filter;
+  T const* start = row.start ? row.start + first * row.start_pixel : nullptr;
+  std::int64_t start_pixel = row.start_pixel;
+  T total[Pixels][Vectors * V::size];
+  V piece[Pixels][Vectors];
+  for (Run const* run = row.runs;; ++run) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Pixels; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < Vectors; ++j) piece[i][j] = V(T(0));
+    for (;; ++run) {
+      accumulate<T, Pixels, Vectors>(piece, run->length, pixels + run->offset, pixel, 1, filter, Vectors * V::size);
+      filter += static_cast<std::int64_t>(run->length) * Vectors * V::size;
+      if (run->ends_piece) break;
+    }
+    if (start) {
+#pragma GCC unroll 16
+      for (int i = 0; i < Pixels; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < Vectors; ++j) piece[i][j] += V::load(start + i * start_pixel + j * V::size);
+    }
+    if (run->ends_sum) break;
+#pragma GCC unroll 16
+    for (int i = 0; i < Pixels; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < Vectors; ++j) piece[i][j].store(total[i] + j * V::size);
+    start = total[0];
+    start_pixel = Vectors * V::size;
+  }
+
+  T* const out = row.out + first * row.out_pixel;
+  if (row.columns == Vectors * V::size) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Pixels; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < Vectors; ++j) piece[i][j].store(out + i * row.out_pixel + j * V::size);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < Pixels; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < Vectors; ++j)
+        piece[i][j].store(out + i * row.out_pixel + j * V::size, std::clamp(row.columns - j * V::size, 0, V::size));
+  }
+}
+
+/// All results of a row of `count` pixels.
+template <class T>
+void correlate_row(CorrelateRow<T> const& row, int vectors, int count) {
+  if (vectors == 1)
+    for_each_tile<TileShape<T>::rows>(count, [&]<int Pixels>(int first) { correlate_tile<T, Pixels, 1>(row, first); });
+  else
+    for_each_tile<TileShape<T>::rows>(count, [&]<int Pixels>(int first) { correlate_tile<T, Pixels, 2>(row, first); });
+}
+
+/// Where there are fewer output channels than half a vector, lanes run over the terms instead: dot products.
+template <class T, int Pixels, int Channels>
+[[gnu::noinline]] void dot_tile(CorrelateRow<T> const& row, std::int64_t terms, std::int64_t first, int channel) {
+  using V = Simd<T>;
+  V total[Pixels][Channels];
+#pragma GCC unroll 16
+  for (int i = 0; i < Pixels; ++i)
+#pragma GCC unroll 4
+    for (int o = 0; o < Channels; ++o) total[i][o] = V(T(0));
+  T const* const pixels = row.pixels + first * row.pixel;
+  T const* filter = row.filter + channel * terms;
+  auto const add = [&](std::int64_t offset, int lanes) {
+    V weight[Channels];
+#pragma GCC unroll 4
+    for (int o = 0; o < Channels; ++o) weight[o] = V::load(filter + o * terms, lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < Pixels; ++i) {
+      V const value = V::load(pixels + i * row.pixel + offset, lanes);
+#pragma GCC unroll 4
+      for (int o = 0; o < Channels; ++o) total[i][o] = fma(value, weight[o], total[i][o]);
+    }
+    filter += lanes;
+  };
+  for (Run const* run = row.runs;; ++run) {
+    int k = 0;
+    for (; k + V::size <= run->length; k += V::size) add(run->offset + k, V::size);
+    if (k < run->length) add(run->offset + k, run->length - k);
+    if (run->ends_sum) break;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Pixels; ++i)
+#pragma GCC unroll 4
+    for (int o = 0; o < Channels; ++o) {
+      T* const out = row.out + (first + i) * row.out_pixel + channel + o;
+      T const start = row.start ? row.start[(first + i) * row.start_pixel + channel + o] : T(0);
+      *out = start + sum(total[i][o]);
+    }
+}
+
+/// Whether to: there must be terms enough to fill a vector as well.
+template <class T>
+bool are_few_channels(int channels, int row_terms) {
+  return 2 * channels < Simd<T>::size && row_terms >= Simd<T>::size;
+}
+
+/// All results of a row of `count` pixels; the filter is [columns][terms] here.
+template <class T>
+void correlate_row_few_channels(CorrelateRow<T> const& row, std::int64_t terms, int count) {
+  auto const group = [&]<int Channels>(int channel) {
+    for_each_tile<8>(count, [&]<int Pixels>(int first) { dot_tile<T, Pixels, Channels>(row, terms, first, channel); });
+  };
+  for_each_tile<3>(row.columns, group);
+}
+
+/// A sum of outer products over a rectangle of pixels:
+/// out[i * width + j] (+)= sum over lines, pixels of left[line, pixel][i] * right[line, pixel][j], width = whole vectors.
+template <class T>
+struct OuterProduct {
+  int lines, pixels;
+  T const* left;
+  std::int64_t left_line, left_pixel;
+  T const* right;  ///< packed: pixel after pixel
+  T* out;
+  bool add;
+};
+
+template <class T, int Rows, int Vectors>
+[[gnu::noinline]] void outer_tile(OuterProduct<T> const& product, int first) {
+  using V = Simd<T>;
+  constexpr int width = Vectors * V::size;
+  V tile[Rows][Vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < Vectors; ++j) tile[i][j] = V(T(0));
+  for (int line = 0; line < product.lines; ++line)
+    accumulate<T, Rows, Vectors>(tile, product.pixels, product.left + line * product.left_line + first, 1,
+                                 product.left_pixel,
+                                 product.right + static_cast<std::int64_t>(line) * product.pixels * width, width);
+  T* const out = product.out + static_cast<std::int64_t>(first) * width;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < Vectors; ++j) {
+      T* const place = out + (i * Vectors + j) * V::size;
+      (product.add ? V::load(place) + tile[i][j] : tile[i][j]).store(place);
+    }
+}
+
+/// All `rows` rows of out.
+template <class T>
+void outer_product(OuterProduct<T> const& product, int vectors, int rows) {
+  if (vectors == 1)
+    for_each_tile<TileShape<T>::rows>(rows, [&]<int Rows>(int first) { outer_tile<T, Rows, 1>(product, first); });
+  else
+    for_each_tile<TileShape<T>::rows>(rows, [&]<int Rows>(int first) { outer_tile<T, Rows, 2>(product, first); });
+}
+
+/// The sum of `count` vectors of `lanes` numbers that lie `step` apart. Four chains of additions hide each other's latency.
+template <class T>
+Simd<T> sum_of_vectors(T const* from, std::int64_t step, std::int64_t count, int lanes) {
+  using V = Simd<T>;
+  V chain[4] = {V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+  std::int64_t i = 0;
+  if (lanes == V::size)
+    for (; i + 4 <= count; i += 4)
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) chain[k] += V::load(from + (i + k) * step);
+  for (; i < count; ++i) chain[0] += V::load(from + i * step, lanes);
+  return (chain[0] + chain[1]) + (chain[2] + chain[3]);
+}
+
+/// Output channels are computed in panels of two vectors; what remains at the end may need one only.
+template <class T>
+struct Panels {
+  static constexpr int width = TileShape<T>::columns;
+
+  int channels;
+
+  int count() const { return (channels + width - 1) / width; }
+  int first(int panel) const { return panel * width; }
+  int columns(int panel) const { return std::min(width, channels - first(panel)); }
+  int vectors(int panel) const { return columns(panel) > Simd<T>::size ? 2 : 1; }
+  /// Where the packed filter of a panel starts when each term takes `terms` places.
+  std::int64_t offset(int panel, std::int64_t terms) const { return static_cast<std::int64_t>(first(panel)) * terms; }
+  /// Numbers in all packed panels.
+  std::int64_t packed(std::int64_t terms) const { return static_cast<std::int64_t>(count()) * width * terms; }
+};
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include <heliograd/kernel/padding.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
+
+/// One image [height, width, channels], and what stands outside it.
+template <class T>
+struct PaddedImage {
+  T const* data;
+  int height, width, channels;
+  PaddingMode mode;
+
+  /// Copies the rectangle of `rows` x `columns` pixels that starts at (top, left), which may be negative, into consecutive
+  /// memory, so that the loops over it need not look for borders.
+  void copy_rectangle(int top, int left, int rows, int columns, T* to) const {
+    std::int64_t const row_size = static_cast<std::int64_t>(columns) * channels;
+    for (int r = 0; r < rows; ++r, to += row_size) {
+      int const source = padded_source(top + r, height, mode);
+      if (source < 0 || source >= height)
+        std::memset(to, 0, static_cast<std::size_t>(row_size) * sizeof(T));
+      else
+        copy_row(data + static_cast<std::int64_t>(source) * width * channels, left, columns, to);
+    }
+  }
+
+ private:
+  void copy_row(T const* row, int left, int columns, T* to) const {
+    int const inside_begin = std::min(std::max(0, -left), columns);
+    int const inside_end = std::max(inside_begin, std::min(columns, width - left));
+    for (int c = 0; c < inside_begin; ++c) copy_pixel(row, left + c, to + static_cast<std::int64_t>(c) * channels);
+    std::memcpy(to + static_cast<std::int64_t>(inside_begin) * channels,
+                row + static_cast<std::int64_t>(left + inside_begin) * channels,
+                static_cast<std::size_t>(inside_end - inside_begin) * static_cast<std::size_t>(channels) * sizeof(T));
+    for (int c = inside_end; c < columns; ++c) copy_pixel(row, left + c, to + static_cast<std::int64_t>(c) * channels);
+  }
+
+  void copy_pixel(T const* row, int position, T* to) const {
+    int const source = padded_source(position, width, mode);
+    if (source < 0 || source >= width)
+      std::memset(to, 0, static_cast<std::size_t>(channels) * sizeof(T));
+    else
+      std::memcpy(to, row + static_cast<std::int64_t>(source) * channels,
+                  static_cast<std::size_t>(channels) * sizeof(T));
+  }
+};
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail

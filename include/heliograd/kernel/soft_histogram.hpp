@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <cmath>
+#include <cstddef>
+#include <string>
+
+#include <heliograd/base/error.hpp>
+#include <heliograd/core/sink.hpp>
+#include <heliograd/kernel/launch.hpp>
+#include <heliograd/kernel/reduce.hpp>
+
+/// \file
+/// Histograms that can be differentiated: each value is shared between the two nearest of a row of bins, in proportion to
+/// how near they are, so that the shares of a value sum to one.
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// Bins for signed data of many magnitudes: equally spaced in the logarithm of |value| above a noise level, mirrored for
+/// negative values, and one bin in the middle for all that is noise.
+///
+/// A value v stands at \f$ u = \operatorname{sign}(v) \log_{10}(\max(|v|, noise)/noise) / step \f$, |v| not beyond `limit`;
+/// the bins are centred on the whole numbers.
+struct SignedLogBins {
+  double noise = 60;    ///< in gauss, if `unit` says how many gauss a value of 1 stands for
+  double limit = 5000;  ///< larger fields count as this one
+  double step = 0.15;   ///< decades per bin
+  double unit = 1;      ///< what a value of 1 stands for, in the unit of noise and limit
+
+  /// Bins on either side of the middle one.
+  int half() const { return static_cast<int>(std::ceil(std::log10(limit / noise) / step)); }
+  int count() const { return 2 * half() + 1; }
+};
+
+namespace kernel {
+
+inline void expect_bins(std::string const& op, SignedLogBins const& bins) {
+  expect(bins.noise > 0 && bins.limit > bins.noise && bins.step > 0 && bins.unit > 0,
+         op + ": bins need 0 < noise < limit, step > 0 and unit > 0 (found noise " + std::to_string(bins.noise) +
+             ", limit " + std::to_string(bins.limit) + ", step " + std::to_string(bins.step) + ", unit " +
+             std::to_string(bins.unit) + ")");
+}
+
+namespace detail {
+
+/// SignedLogBins as kernels use them.
+template <class T>
+struct BinAxis {
+  T inner;  ///< noise and limit as values
+  T outer;
+  T per_log;  ///< bins per unit of the natural logarithm
+  int half;
+
+  explicit BinAxis(SignedLogBins const& bins)
+      : inner(static_cast<T>(bins.noise / bins.unit)),
+        outer(static_cast<T>(bins.limit / bins.unit)),
+        per_log(static_cast<T>(1.0 / (std::log(10.0) * bins.step))),
+        half(bins.half()) {}
+
+  /// Where a value above the noise stands, on its side: in (0, half].
+  KOKKOS_FUNCTION T distance(T magnitude) const {
+    T const bounded = magnitude < outer ? magnitude : outer;
+    T const u = per_log * Kokkos::log(bounded / inner);
+    return u < static_cast<T>(half) ? u : static_cast<T>(half);
+  }
+};
+
+/// The share of a chunk of one sample in every bin, into a row of `partial`.
+template <class T, bool OnHost>
+struct HistogramChunk {
+  static constexpr std::size_t size = OnHost ? 4096 : 256;
+
+  BinAxis<T> axis;
+  T const* x;
+  std::size_t length;
+  std::size_t chunks;
+  double* partial;
+
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    std::size_t const begin = (item % chunks) * size;
+    std::size_t const end = begin + size < length ? begin + size : length;
+    T const* const from = x + (item / chunks) * length;
+    int const bins = 2 * axis.half + 1;
+    double* const row = partial + item * static_cast<std::size_t>(bins);
+    for (int k = 0; k < bins; ++k) row[k] = 0;
+    std::size_t quiet = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      T const v = from[i];
+      T const magnitude = v < T(0) ? -v : v;
+      if (!(magnitude > axis.inner)) {  // NaN counts as quiet
+        ++quiet;
+        continue;
+      }
+      T const u = axis.distance(magnitude);
+      int const near = u < static_cast<T>(axis.half) ? static_cast<int>(u) : axis.half - 1;
+      double const far_share = static_cast<double>(u - static_cast<T>(near));
+      int const side = v < T(0) ? -1 : 1;
+      row[axis.half + side * near] += 1.0 - far_share;
+      row[axis.half + side * (near + 1)] += far_share;
+    }
+    row[axis.half] += static_cast<double>(quiet);
+  }
+};
+
+/// One bin of one sample: the chunks joined in ascending order.
+struct HistogramJoin {
+  double const* partial;
+  std::size_t chunks;
+  std::size_t bins;
+  double length;
+  double* shares;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    double const* const from = partial + (i / bins) * chunks * bins + i % bins;
+    double total = 0;
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk) total += from[chunk * bins];
+    shares[i] = total / length;
+  }
+};
+
+struct VariationTerm {
+  double const* a;
+  double const* b;
+  KOKKOS_FUNCTION void operator()(std::size_t, std::size_t i, Sums<1>& one) const {
+    double const d = a[i] - b[i];
+    one[0] = d < 0 ? -d : d;
+  }
+};
+
+template <class T>
+struct StoreVariation {
+  T* mean;
+  double scale;
+  KOKKOS_FUNCTION void operator()(std::size_t, Sums<1> const& total) const { *mean = static_cast<T>(scale * total[0]); }
+};
+
+/// The gradient of one value: its share moves from the near bin to the far one, or on to the next.
+template <class B>
+struct VariationGradient {
+  using T = typename B::scalar_type;
+  BinAxis<T> axis;
+  T const* x;
+  double const* own;
+  double const* other;
+  T const* gmean;
+  double scale;
+  std::size_t length;
+  std::size_t chunks;
+  std::size_t chunk;
+  Sink<4, B> gx;
+
+  KOKKOS_FUNCTION static int pull(double a, double b) { return a > b ? 1 : a < b ? -1 : 0; }
+
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    std::size_t const sample = item / chunks;
+    std::size_t const begin = (item % chunks) * chunk;
+    std::size_t const end = begin + chunk < length ? begin + chunk : length;
+    std::size_t const first_bin = sample * static_cast<std::size_t>(2 * axis.half + 1);
+    double const* const a = own + first_bin;
+    double const* const b = other + first_bin;
+    T const step = static_cast<T>(scale * static_cast<double>(*gmean)) * axis.per_log;
+    for (std::size_t i = sample * length + begin; i < sample * length + end; ++i) {
+      T const v = x[i];
+      T const magnitude = v < T(0) ? -v : v;
+      if (!(magnitude > axis.inner) || !(magnitude < axis.outer)) {
+        gx.add(i, T(0));
+        continue;
+      }
+      T const u = axis.distance(magnitude);
+      int const near = u < static_cast<T>(axis.half) ? static_cast<int>(u) : axis.half - 1;
+      int const side = v < T(0) ? -1 : 1;
+      int const k = axis.half + side * near;
+      int const direction = pull(a[k + side], b[k + side]) - pull(a[k], b[k]);
+      gx.add(i, step * static_cast<T>(direction) / v);
+    }
+  }
+};
+
+}  // namespace detail
+
+/// How much of every sample falls in each bin: shares[n, k], each row sums to 1.
+template <class B>
+void soft_histogram(Workspace<B>& ws, ConstTensorRef<4, B> const& x, SignedLogBins const& bins, double* shares) {
+  using T = typename B::scalar_type;
+  using Chunk = detail::HistogramChunk<T, B::on_host>;
+  std::size_t const samples = x.extent(0);
+  std::size_t const length = samples > 0 ? x.size() / samples : 0;
+  std::size_t const chunks = (length + Chunk::size - 1) / Chunk::size;
+  std::size_t const count = static_cast<std::size_t>(bins.count());
+  auto scope = ws.scope();
+  double* const partial = scope.template take<double>(samples * chunks * count);
+  for_each_item(ws, "heliograd::soft_histogram", samples * chunks,
+                Chunk{detail::BinAxis<T>(bins), x.data(), length, chunks, partial});
+  for_each_item(ws, "heliograd::soft_histogram", samples * count,
+                detail::HistogramJoin{partial, chunks, count, static_cast<double>(length), shares});
+}
+
+/// mean = (1/n) sum over samples of (1/2) sum_k |a_k - b_k|: the mean total variation of two rows of shares.
+template <class B>
+void mean_total_variation(Workspace<B>& ws, std::size_t samples, std::size_t bins, double const* a, double const* b,
+                          TensorRef<0, B> const& mean) {
+  using T = typename B::scalar_type;
+  reduce<1>(ws, "heliograd::mean_total_variation", 1, samples * bins, detail::VariationTerm{a, b},
+            detail::StoreVariation<T>{mean.data(), 0.5 / static_cast<double>(samples)});
+}
+
+/// gx = beta gx + gmean d(mean total variation)/dx, where `own` are the shares of x and `other` what they are held against.
+template <class B>
+void mean_total_variation_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, SignedLogBins const& bins,
+                                   double const* own, double const* other, ConstTensorRef<0, B> const& gmean,
+                                   Sink<4, B> const& gx) {
+  using T = typename B::scalar_type;
+  std::size_t const samples = x.extent(0);
+  std::size_t const length = samples > 0 ? x.size() / samples : 0;
+  std::size_t const chunk = B::on_host ? 4096 : 1;
+  std::size_t const chunks = (length + chunk - 1) / chunk;
+  for_each_item(ws, "heliograd::mean_total_variation_backward", samples * chunks,
+                detail::VariationGradient<B>{detail::BinAxis<T>(bins), x.data(), own, other, gmean.data(),
+                                             0.5 / static_cast<double>(x.size()), length, chunks, chunk, gx});
+}
+
+}  // namespace kernel
+}  // namespace heliograd::inline HELIOGRAD_ABI

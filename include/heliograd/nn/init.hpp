@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include <heliograd/core/copy.hpp>
+#include <heliograd/core/random.hpp>
+
+/// \file
+/// Initial values of parameters. Each call draws from a stream of its own, in double, on the host: the same seed gives the
+/// same network on every backend and in both precisions (to rounding), whatever the sizes of the other layers.
+namespace heliograd::inline HELIOGRAD_ABI::nn {
+
+namespace detail {
+template <class View, class Draw>
+void draw_into(View const& tensor, Draw const& draw) {
+  using Scalar = typename View::non_const_value_type;
+  std::vector<Scalar> values(tensor.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<Scalar>(draw(i));
+  from_host(typename View::execution_space{}, tensor, values);
+}
+}  // namespace detail
+
+/// Uniform in [low, high).
+template <class View>
+void init_uniform(Rng& rng, View const& tensor, double low, double high) {
+  RandomStream const stream = rng.fork();
+  detail::draw_into(tensor, [&](std::size_t i) { return low + (high - low) * stream.uniform<double>(i); });
+}
+
+/// Normal with the given mean and standard deviation.
+template <class View>
+void init_normal(Rng& rng, View const& tensor, double mean, double standard_deviation) {
+  RandomStream const stream = rng.fork();
+  detail::draw_into(tensor, [&](std::size_t i) { return mean + standard_deviation * stream.normal<double>(i); });
+}
+
+/// Uniform in \f$ \pm 1/\sqrt{f} \f$, f the number of inputs that one output sums over: PyTorch's default for the weights
+/// and biases of convolutions and linear layers.
+template <class View>
+void init_torch_default(Rng& rng, View const& tensor, std::size_t fan_in) {
+  double const bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
+  init_uniform(rng, tensor, -bound, bound);
+}
+
+/// Normal with variance 2 / fan_in, for layers followed by a rectifier (He, Zhang, Ren, Sun: Delving deep into rectifiers;
+/// ICCV 2015).
+template <class View>
+void init_kaiming(Rng& rng, View const& tensor, std::size_t fan_in) {
+  init_normal(rng, tensor, 0.0, std::sqrt(2.0 / static_cast<double>(fan_in)));
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::nn

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <heliograd/kernel/conv2d.hpp>
+#include <heliograd/tape/tape.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// Two-dimensional cross-correlation of an image batch with a filter bank.
+///
+/// Shapes   x [n, h, w, c_in], weight [kh, kw, c_in, c_out], bias [c_out] -> [n, p, q, c_out],
+///          p = floor((h + top + bottom - kh) / stride) + 1, and q likewise.
+/// Math     \f$ y_{npqo} = b_o + \sum_{ijc} \hat x_{n,\,sp+i-t,\,sq+j-l,\,c}\, w_{ijco} \f$, where \f$ \hat x \f$ is x continued
+///          outside the image as options.mode says, t and l the padding above and to the left.
+/// Gradient x: correlation of the output gradient with the flipped filter, border pixels gathering from wherever the
+///          padding repeats them; weight: correlation of x with the output gradient; bias: sum over n, p, q.
+/// Keeps    x if weight wants a gradient, weight if x does; never y.
+/// Cost     2 n p q kh kw c_in c_out flops forward, twice that backward.
+/// Throws   ShapeError if the channel counts differ, the filter is larger than the padded image, or the padding does not
+///          fit the image; UsageError for a stride below 1 or a negative padding.
+template <class B>
+Var<4, B> conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, Conv2dOptions options = {}) {
+  bool const biased = bias.value.size() > 0;
+  expect_shape(!biased || bias.value.extent(0) == weight.value.extent(3),
+               "conv2d: bias is " + to_string(bias.shape()) +
+                   ", expected one number for each output channel of weight " + to_string(weight.shape()) +
+                   " [kh, kw, c_in, c_out]");
+  bool const learns_bias = biased && bias.wants_grad();
+  Tape<B>& tape = x.tape();
+  auto const y = tape.make(kernel::conv2d_shape(x.shape(), weight.shape(), options),
+                           x.wants_grad() || weight.wants_grad() || learns_bias);
+  kernel::conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, options);
+
+  if (y.wants_grad())
+    tape.record("conv2d", y, [=](Tape<B>& t) {
+      if (x.wants_grad()) kernel::conv2d_backward_data<B>(t.workspace(), y.grad(), weight.value, t.into(x), options);
+      if (weight.wants_grad())
+        kernel::conv2d_backward_weight<B>(t.workspace(), x.value, y.grad(), t.into(weight), options);
+      if (learns_bias) kernel::conv2d_backward_bias<B>(t.workspace(), y.grad(), t.into(bias));
+    });
+  return y;
+}
+
+/// The same without a bias.
+template <class B>
+Var<4, B> conv2d(Var<4, B> x, Var<4, B> weight, Conv2dOptions options = {}) {
+  return conv2d(x, weight, Var<1, B>{}, options);
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI

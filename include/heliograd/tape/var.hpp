@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+
+#include <heliograd/core/sink.hpp>
+#include <heliograd/core/tensor.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+template <class B>
+class Tape;
+
+/// The gradient of one Var, kept by the tape. Its memory is taken when the first contribution arrives and goes back to the
+/// tape when the op that made the Var has passed it on.
+template <class Scalar>
+struct GradientSlot {
+  Scalar* data = nullptr;
+  bool reached = false;  ///< a contribution has arrived: later ones add to it
+  bool retain = false;   ///< keep the memory until clear()
+};
+
+/// A value on a tape. A handle: trivially destructible, cheap to copy, safe to capture in a pullback. It dies with
+/// `Tape::clear()`.
+template <int Rank, class B>
+struct Var {
+  using scalar_type = typename B::scalar_type;
+
+  TensorRef<Rank, B> value;
+  GradientSlot<scalar_type>* slot = nullptr;  ///< null: nobody wants its gradient
+  Tape<B>* owner = nullptr;
+#if HELIOGRAD_CHECKS
+  std::uint64_t generation = 0;
+#endif
+
+  Tape<B>& tape() const;
+  bool wants_grad() const { return slot != nullptr; }
+  Shape<Rank> shape() const { return shape_of(value); }
+
+  /// The gradient that has arrived. In a pullback: that of the op's output. Elsewhere: of a watched parameter, or of a Var
+  /// handed to `Tape::retain`.
+  TensorRef<Rank, B> grad() const { return view_at<TensorRef<Rank, B>>(slot ? slot->data : nullptr, shape()); }
+};
+
+}  // namespace heliograd::inline HELIOGRAD_ABI

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cmath>
+#include <tuple>
+
+#include <heliograd/op/arithmetic.hpp>
+#include <heliograd/op/reduce.hpp>
+#include <heliograd/testing/op_case.hpp>
+#include "reference/elementwise.hpp"
+
+namespace test {
+
+/// A user's formula: \f$ \sqrt{(a-b)^2 + \epsilon^2} \f$.
+template <class Scalar>
+struct Charbonnier {
+  Scalar epsilon_squared;
+  template <class T>
+  KOKKOS_FUNCTION T operator()(T a, T b) const {
+    using Kokkos::sqrt;
+    T const d = a - b;
+    return sqrt(d * d + T(epsilon_squared));
+  }
+};
+
+inline auto arithmetic_cases() {
+  using namespace heliograd::testing;
+  using reference::elementwise;
+  auto const sum_of_all = [](std::vector<HostTensor> const& x) {
+    HostTensor y = host_zeros({});
+    for (double const v : x[0].values) y.values[0] += v;
+    return y;
+  };
+  auto const mean_of_all = [=](std::vector<HostTensor> const& x) {
+    HostTensor y = sum_of_all(x);
+    y.values[0] /= static_cast<double>(x[0].size());
+    return y;
+  };
+  std::vector<InputSpec> const two = {{{2, 3, 5, 3}}, {{2, 3, 5, 3}}};
+  return std::tuple{
+      OpCase{"add", two, [](auto const& in) { return in.template var<4>(0) + in.template var<4>(1); },
+             elementwise([](double a, double b) { return a + b; }), true},
+      OpCase{"subtract", two, [](auto const& in) { return in.template var<4>(0) - in.template var<4>(1); },
+             elementwise([](double a, double b) { return a - b; }), true},
+      OpCase{"multiply", two, [](auto const& in) { return in.template var<4>(0) * in.template var<4>(1); },
+             elementwise([](double a, double b) { return a * b; }), true},
+      OpCase{"a Var times itself",
+             {{{2, 3, 5, 3}}},
+             [](auto const& in) {
+               auto const x = in.template var<4>(0);
+               return x * x;
+             },
+             elementwise([](double a) { return a * a; }),
+             true},
+      OpCase{"divide",
+             {{{4, 7}}, {{4, 7}, 0.5, 2.0}},
+             [](auto const& in) { return in.template var<2>(0) / in.template var<2>(1); },
+             elementwise([](double a, double b) { return a / b; })},
+      OpCase{"affine",
+             {{{17}}},
+             [](auto const& in) { return heliograd::affine(in.template var<1>(0), 3.0, -2.0); },
+             elementwise([](double a) { return 3 * a - 2; }),
+             true},
+      OpCase{"pointwise: charbonnier", two,
+             [](auto const& in) {
+               auto const a = in.template var<4>(0);
+               using Scalar = typename decltype(a)::scalar_type;
+               return heliograd::pointwise("test::charbonnier", Charbonnier<Scalar>{Scalar(0.01)}, a,
+                                           in.template var<4>(1));
+             },
+             elementwise([](double a, double b) { return std::sqrt((a - b) * (a - b) + 0.01); })},
+      OpCase{"sum",
+             {{{2, 3, 5, 3}}},
+             [](auto const& in) { return heliograd::sum(in.template var<4>(0)); },
+             sum_of_all,
+             true},
+      OpCase{
+          "mean", {{{2, 3, 5, 3}}}, [](auto const& in) { return heliograd::mean(in.template var<4>(0)); }, mean_of_all},
+  };
+}
+
+}  // namespace test

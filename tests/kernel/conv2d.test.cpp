@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <heliograd/kernel/conv2d.hpp>
+
+#include <Kokkos_Core.hpp>
+#include <algorithm>
+#include <catch2/catch_message.hpp>
+#include <catch2/catch_template_test_macros.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_exception.hpp>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <heliograd/core/copy.hpp>
+#include <heliograd/testing/compare.hpp>
+#include <heliograd/testing/draw.hpp>
+#include "reference/conv2d.hpp"
+#include "spaces.hpp"
+
+namespace {
+
+namespace hg = heliograd;
+using hg::PaddingMode;
+using hg::Shape;
+using Values = std::vector<double>;
+
+std::string name_of(test::reference::Conv2d const& conv) {
+  auto const& p = conv.options.padding;
+  return "x " + to_string(conv.x) + " weight " + to_string(conv.weight) + " stride " +
+         std::to_string(conv.options.stride) + " padding " + std::to_string(p.top) + "," + std::to_string(p.bottom) +
+         "," + std::to_string(p.left) + "," + std::to_string(p.right) + " " + to_string(conv.options.mode);
+}
+
+template <class B>
+struct Problem {
+  using Scalar = typename B::scalar_type;
+  test::reference::Conv2d conv;
+  Values x, weight, bias, gy;
+
+  Problem(Shape<4> const& x_shape, Shape<4> const& weight_shape, hg::Conv2dOptions const& options, bool integers,
+          std::uint64_t seed = 7)
+      : conv(x_shape, weight_shape, options) {
+    hg::testing::Draws draws(seed);
+    auto const draw = [&](std::size_t count) {
+      return integers ? hg::testing::draw_integers(draws, count, -4, 4)
+                      : hg::testing::draw_uniform(draws, count, -1, 1);
+    };
+    x = draw(conv.x.size());
+    weight = draw(conv.weight.size());
+    bias = draw(conv.weight[3]);
+    gy = draw(conv.y.size());
+  }
+
+  template <int Rank>
+  static hg::Tensor<Rank, B> put(Shape<Rank> const& shape, Values const& values) {
+    auto tensor = hg::make_tensor<B>("values", shape);
+    hg::from_host(typename B::execution_space{}, tensor, std::vector<Scalar>(values.begin(), values.end()));
+    return tensor;
+  }
+  /// A target that must be overwritten (NaN, beta 0) or added to (ones, beta 1).
+  template <int Rank>
+  static hg::Sink<Rank, B> target(Shape<Rank> const& shape, hg::Tensor<Rank, B>& memory, bool add) {
+    memory = put(shape, Values(shape.size(), add ? 1.0 : std::numeric_limits<double>::quiet_NaN()));
+    return {memory, static_cast<Scalar>(add ? 1 : 0)};
+  }
+
+  struct Results {
+    std::vector<Scalar> y, gx, gw, gb;
+    bool operator==(Results const&) const = default;
+  };
+
+  Results run(typename B::execution_space const& exec = {}, bool add = false) const {
+    hg::Workspace<B> ws(exec);
+    Shape<1> const channels{conv.weight[3]};
+    auto const x_tensor = put(conv.x, x);
+    auto const weight_tensor = put(conv.weight, weight);
+    auto const gy_tensor = put(conv.y, gy);
+    hg::Tensor<4, B> y, gx, gw;
+    hg::Tensor<1, B> gb;
+    target(conv.y, y, false);
+    hg::kernel::conv2d<B>(ws, x_tensor, weight_tensor, put(channels, bias), y, conv.options);
+    hg::kernel::conv2d_backward_data<B>(ws, gy_tensor, weight_tensor, target(conv.x, gx, add), conv.options);
+    hg::kernel::conv2d_backward_weight<B>(ws, x_tensor, gy_tensor, target(conv.weight, gw, add), conv.options);
+    hg::kernel::conv2d_backward_bias<B>(ws, gy_tensor, target(channels, gb, add));
+    return {hg::to_host(exec, y), hg::to_host(exec, gx), hg::to_host(exec, gw), hg::to_host(exec, gb)};
+  }
+};
+
+Values plus_one(Values values) {
+  for (double& value : values) value += 1;
+  return values;
+}
+
+/// All four results equal the reference exactly: sums of products of small integers have no rounding.
+template <class B>
+void check_exact(Shape<4> const& x, Shape<4> const& weight, hg::Conv2dOptions options, bool add) {
+  if (options.algorithm == hg::ConvAlgorithm::automatic) {
+    options.algorithm = hg::ConvAlgorithm::direct;
+    check_exact<B>(x, weight, options, add);
+    options.algorithm = hg::ConvAlgorithm::winograd;  // its transforms halve twice: still exact on small integers
+    if (weight[0] == 3 && weight[1] == 3 && options.stride == 1) check_exact<B>(x, weight, options, add);
+    return;
+  }
+  Problem<B> const problem(x, weight, options, true);
+  auto const& conv = problem.conv;
+  auto const results = problem.run({}, add);
+  auto const expect = [&](std::vector<typename B::scalar_type> const& found, Values const& expected, char const* what) {
+    auto const difference = hg::testing::compare(found, expected);
+    if (difference.differing == 0) return;
+    INFO((conv.options.algorithm == hg::ConvAlgorithm::winograd ? "winograd, " : "direct, ")
+         << name_of(conv) << ": " << what << ", " << difference.differing << " of " << expected.size()
+         << " elements differ, the worst at " << difference.where);
+    CHECK(difference.differing == 0);
+  };
+  auto const maybe = [&](Values const& values) { return add ? plus_one(values) : values; };
+  expect(results.y, conv.forward(problem.x, problem.weight, problem.bias), "y");
+  expect(results.gx, maybe(conv.backward_data(problem.gy, problem.weight)), "gx");
+  expect(results.gw, maybe(conv.backward_weight(problem.x, problem.gy)), "gw");
+  expect(results.gb, maybe(conv.backward_bias(problem.gy)), "gb");
+}
+
+bool fits(hg::Conv2dOptions const& o, Shape<4> const& x, Shape<4> const& weight) {
+  std::size_t const rows = static_cast<std::size_t>(std::max(o.padding.top, o.padding.bottom));
+  std::size_t const columns = static_cast<std::size_t>(std::max(o.padding.left, o.padding.right));
+  if (o.mode == PaddingMode::reflect && (rows >= x[1] || columns >= x[2]) && rows + columns > 0) return false;
+  if (o.mode == PaddingMode::periodic && (rows > x[1] || columns > x[2])) return false;
+  return x[1] + static_cast<std::size_t>(o.padding.top + o.padding.bottom) >= weight[0] &&
+         x[2] + static_cast<std::size_t>(o.padding.left + o.padding.right) >= weight[1];
+}
+
+constexpr PaddingMode all_modes[] = {PaddingMode::zero, PaddingMode::reflect, PaddingMode::replicate,
+                                     PaddingMode::periodic};
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("conv2d: all directions are exact on integers, small cross product", "[kernel][conv2d]",
+                        test::Backends) {
+  using B = TestType;
+  int problems = 0;
+  for (std::size_t const c_in : {1, 3, 16, 17})
+    for (std::size_t const c_out : {1, 16, 17})
+      for (auto const& [height, width] : {std::pair<std::size_t, std::size_t>{1, 1}, {2, 3}, {5, 4}, {16, 17}})
+        for (std::size_t const filter : {1, 3})
+          for (int const stride : {1, 2})
+            for (PaddingMode const mode : all_modes)
+              for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(1), hg::Padding2d(2, 0, 1, 3)}) {
+                if (padding == hg::Padding2d(0) && mode != PaddingMode::zero) continue;
+                hg::Conv2dOptions const options{stride, padding, mode};
+                Shape<4> const x{1 + problems % 2, height, width, c_in};
+                Shape<4> const weight{filter, filter, c_in, c_out};
+                if (!fits(options, x, weight)) continue;
+                check_exact<B>(x, weight, options, problems % 3 == 0);
+                ++problems;
+              }
+  CHECK(problems > 1000);
+}
+
+TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact on integers", "[kernel][conv2d]",
+                        test::Backends) {
+  using B = TestType;
+  int problems = 0;
+  for (auto const& [kh, kw] : {std::pair<std::size_t, std::size_t>{2, 2}, {4, 4}, {5, 5}, {7, 7}, {1, 4}, {5, 2}})
+    for (int const stride : {1, 2, 3, 4})
+      for (PaddingMode const mode : all_modes)
+        for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(2), hg::Padding2d(0, 3, 1, 2)})
+          for (auto const& [c_in, c_out] : {std::pair<std::size_t, std::size_t>{2, 5}, {5, 33}, {40, 3}}) {
+            hg::Conv2dOptions const options{stride, padding, mode};
+            Shape<4> const x{2, 9, 6, c_in};
+            Shape<4> const weight{kh, kw, c_in, c_out};
+            if (!fits(options, x, weight)) continue;
+            check_exact<B>(x, weight, options, problems % 3 == 0);
+            ++problems;
+          }
+  CHECK(problems > 300);
+  // The layers of the networks, and blocks that do not divide the image.
+  check_exact<B>({2, 32, 32, 64}, {3, 3, 64, 64}, {1, 1, PaddingMode::reflect}, false);
+  check_exact<B>({2, 32, 32, 2}, {3, 3, 2, 64}, {1, 1, PaddingMode::reflect}, true);
+  check_exact<B>({1, 40, 150, 64}, {1, 1, 64, 1}, {}, true);
+  check_exact<B>({1, 3, 200, 8}, {3, 3, 8, 48}, {1, 1, PaddingMode::replicate}, false);
+  check_exact<B>({1, 16, 18, 64}, {4, 4, 64, 128}, {2, 1, PaddingMode::zero}, false);
+  check_exact<B>({1, 40, 36, 16}, {4, 4, 16, 16}, {4, 0, PaddingMode::zero}, false);
+}
+
+TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, are exact on integers",
+                        "[kernel][conv2d]", test::Backends) {
+  using B = TestType;
+  using T = typename B::scalar_type;
+  namespace detail = hg::kernel::detail;
+  if constexpr (B::on_host) {
+    int problems = 0;
+    for (PaddingMode const mode : all_modes)
+      for (int const stride : {1, 2, 3})
+        for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(1), hg::Padding2d(2, 0, 1, 3)})
+          for (auto const& [kh, kw] : {std::pair<std::size_t, std::size_t>{1, 1}, {3, 3}, {2, 5}}) {
+            hg::Conv2dOptions const options{stride, padding, mode};
+            if (!fits(options, {2, 6, 5, 3}, {kh, kw, 3, 4})) continue;
+            ++problems;
+            Problem<B> const problem({2, 6, 5, 3}, {kh, kw, 3, 4}, options, true);
+            auto const& conv = problem.conv;
+            auto const g = detail::conv2d_geometry(conv.x, conv.weight, options);
+            auto const put = [](Values const& values) { return std::vector<T>(values.begin(), values.end()); };
+            auto const x = put(problem.x), weight = put(problem.weight), bias = put(problem.bias), gy = put(problem.gy);
+            std::vector<T> y(conv.y.size()), gx(conv.x.size(), T(1)), gw(conv.weight.size());
+            detail::Conv2dElement<T> const forward{g, x.data(), weight.data(), bias.data(), y.data()};
+            for (std::size_t i = 0; i < y.size(); ++i) forward(i);
+            hg::Sink<4, B> const sink{hg::view_at<hg::TensorRef<4, B>>(gx.data(), conv.x), T(1)};
+            detail::Conv2dBackwardDataElement<B> const data{g, gy.data(), weight.data(), sink};
+            for (std::size_t i = 0; i < gx.size(); ++i) data(i);
+            detail::Conv2dWeightTerm<T> const term{g, x.data(), gy.data()};
+            for (std::size_t i = 0; i < gw.size(); ++i) {
+              double total = 0;
+              for (std::size_t k = 0; k < conv.y.size() / conv.y[3]; ++k) {
+                hg::kernel::Sums<1> one;
+                term(i, k, one);
+                total += one[0];
+              }
+              gw[i] = static_cast<T>(total);
+            }
+            INFO(name_of(conv));
+            CHECK(hg::testing::compare(y, conv.forward(problem.x, problem.weight, problem.bias)).differing == 0);
+            CHECK(hg::testing::compare(gx, plus_one(conv.backward_data(problem.gy, problem.weight))).differing == 0);
+            CHECK(hg::testing::compare(gw, conv.backward_weight(problem.x, problem.gy)).differing == 0);
+          }
+    CHECK(problems > 80);
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv2d]", test::Backends) {
+  using B = TestType;
+  // The reference is itself rounded to double.
+  double const bar = std::is_same_v<typename B::scalar_type, float> ? 5e-7 : 5e-15;
+  for (auto const algorithm : {hg::ConvAlgorithm::direct, hg::ConvAlgorithm::winograd})
+    for (double const scale : {1e-6, 1.0, 1e6})
+      for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // 576 and 4608 terms
+        Problem<B> problem({2, 6, 7, channels}, {3, 3, channels, 24}, {1, 1, PaddingMode::reflect, algorithm}, false);
+        for (double& value : problem.x)
+          value = static_cast<double>(static_cast<typename B::scalar_type>(value * scale));
+        for (Values* values : {&problem.weight, &problem.bias, &problem.gy})
+          for (double& value : *values) value = static_cast<double>(static_cast<typename B::scalar_type>(value));
+        auto const results = problem.run();
+        auto const& conv = problem.conv;
+        bool const winograd = algorithm == hg::ConvAlgorithm::winograd;
+        CAPTURE(scale, channels, winograd);
+        CHECK(hg::testing::compare(results.y, conv.forward(problem.x, problem.weight, problem.bias)).relative < bar);
+        CHECK(hg::testing::compare(results.gx, conv.backward_data(problem.gy, problem.weight)).relative < bar);
+        CHECK(hg::testing::compare(results.gw, conv.backward_weight(problem.x, problem.gy)).relative < bar);
+        CHECK(hg::testing::compare(results.gb, conv.backward_bias(problem.gy)).relative < bar);
+      }
+}
+
+#ifdef KOKKOS_ENABLE_OPENMP
+TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any place in the batch",
+                        "[kernel][conv2d]", test::Backends) {
+  using B = TestType;
+  if constexpr (std::is_same_v<test::ExecutionSpace, Kokkos::OpenMP>) {
+    for (auto const& [c_in, c_out] : {std::pair<std::size_t, std::size_t>{33, 64}, {2, 64}, {64, 1}}) {
+      Problem<B> const problem({5, 33, 31, c_in}, {3, 3, c_in, c_out}, {1, 1, PaddingMode::reflect}, false);
+      auto const once = problem.run(Kokkos::OpenMP(1));
+      CHECK(problem.run(Kokkos::OpenMP(2)) == once);
+      CHECK(problem.run(Kokkos::OpenMP(3)) == once);
+
+      std::size_t const x_size = problem.x.size() / 5;
+      std::size_t const y_size = problem.gy.size() / 5;
+      for (std::size_t const image : {0, 3, 4}) {
+        Problem<B> alone({1, 33, 31, c_in}, {3, 3, c_in, c_out}, {1, 1, PaddingMode::reflect}, false);
+        std::copy_n(problem.x.begin() + static_cast<std::ptrdiff_t>(image * x_size), x_size, alone.x.begin());
+        std::copy_n(problem.gy.begin() + static_cast<std::ptrdiff_t>(image * y_size), y_size, alone.gy.begin());
+        alone.weight = problem.weight;
+        alone.bias = problem.bias;
+        auto const results = alone.run();
+        CHECK(std::equal(results.y.begin(), results.y.end(),
+                         once.y.begin() + static_cast<std::ptrdiff_t>(image * y_size)));
+        CHECK(std::equal(results.gx.begin(), results.gx.end(),
+                         once.gx.begin() + static_cast<std::ptrdiff_t>(image * x_size)));
+      }
+    }
+  }
+}
+#endif
+
+TEST_CASE("conv2d: an empty batch is no error", "[kernel][conv2d]") {
+  Problem<test::FloatBackend> const problem({0, 8, 8, 3}, {3, 3, 3, 4}, {1, 1}, true);
+  auto const results = problem.run();
+  CHECK(results.y.empty());
+  CHECK(results.gw == std::vector<float>(3 * 3 * 3 * 4, 0.0f));
+  CHECK(results.gb == std::vector<float>(4, 0.0f));
+}
+
+TEST_CASE("conv2d: shapes that do not fit are refused by name", "[kernel][conv2d]") {
+  using Catch::Matchers::Message;
+  CHECK_THROWS_MATCHES(hg::kernel::conv2d_shape({1, 8, 8, 3}, {3, 3, 4, 5}), hg::ShapeError,
+                       Message("heliograd: conv2d: x is [1, 8, 8, 3], expected 4 channels as in weight [3, 3, 4, 5] "
+                               "[kh, kw, c_in, c_out]"));
+  CHECK_THROWS_MATCHES(hg::kernel::conv2d_shape({1, 2, 8, 3}, {3, 3, 3, 5}), hg::ShapeError,
+                       Message("heliograd: conv2d: x is [1, 2, 8, 3], with its padding 2 x 8, expected at least the "
+                               "filter's 3 x 3; add padding"));
+  CHECK_THROWS_MATCHES(hg::kernel::conv2d_shape({1, 1, 8, 3}, {3, 3, 3, 5}, {1, 1, PaddingMode::reflect}),
+                       hg::ShapeError,
+                       Message("heliograd: conv2d: reflect padding of 1 rows and 1 columns does not fit an image of "
+                               "1 x 8; use replicate or zero, or a larger image"));
+  CHECK_THROWS_MATCHES(hg::kernel::conv2d_shape({1, 8, 8, 3}, {3, 3, 3, 5}, {.stride = 0}), hg::UsageError,
+                       Message("heliograd: conv2d: the stride must be at least 1 (found 0)"));
+  CHECK_THROWS_AS(hg::kernel::conv2d_shape({1, 8, 8, 3}, {3, 3, 3, 5}, {.padding = -1}), hg::UsageError);
+  CHECK_THROWS_AS(hg::kernel::conv2d_shape({1, 8, 8, 3}, {0, 3, 3, 5}), hg::ShapeError);
+}

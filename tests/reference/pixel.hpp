@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include <heliograd/testing/op_case.hpp>
+
+namespace test::reference {
+
+/// The mean over all elements of penalty(x - y).
+template <class Penalty>
+auto mean_penalty(Penalty penalty) {
+  return [penalty](std::vector<heliograd::testing::HostTensor> const& in) {
+    auto mean = heliograd::testing::host_zeros({});
+    for (std::size_t i = 0; i < in[0].size(); ++i) mean.values[0] += penalty(in[0].values[i] - in[1].values[i]);
+    mean.values[0] /= static_cast<double>(in[0].size());
+    return mean;
+  };
+}
+
+}  // namespace test::reference

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <catch2/catch_template_test_macros.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include <heliograd/op/arithmetic.hpp>
+#include <heliograd/op/reduce.hpp>
+#include <heliograd/tape/no_grad.hpp>
+#include <heliograd/testing/gradcheck.hpp>
+#include "spaces.hpp"
+
+namespace hg = heliograd;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+template <class B>
+hg::Param<1, B> ramp(std::size_t count) {
+  auto param = hg::make_param<B>("ramp", hg::Shape{count});
+  std::vector<typename B::scalar_type> values(count);
+  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<typename B::scalar_type>(i + 1);
+  hg::from_host(typename B::execution_space{}, param.value, values);
+  return param;
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("a gradient reaches the parameter and adds up over steps", "[tape]", test::Backends) {
+  using B = TestType;
+  hg::Tape<B> tape;
+  auto const w = ramp<B>(4);
+  for (int step = 1; step <= 2; ++step) {
+    tape.clear();
+    auto const x = tape.watch(w);
+    tape.backward(hg::sum(x * x));
+    auto const gradient = hg::to_host(tape.exec(), w.grad);
+    for (std::size_t i = 0; i < 4; ++i) CHECK(gradient[i] == 2.0 * static_cast<double>(i + 1) * step);
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("a steady step takes the same addresses and no more memory", "[tape]", test::Backends) {
+  using B = TestType;
+  hg::Tape<B> tape;
+  auto const w = ramp<B>(100000);
+  auto const step = [&] {
+    tape.clear();
+    auto y = tape.watch(w);
+    for (int i = 0; i < 20; ++i) y = 0.5 * y;
+    tape.backward(hg::mean(y));
+    return y.value.data();
+  };
+  auto const* const first = step();
+  auto const bytes = tape.reserved_bytes();
+  CHECK(step() == first);
+  CHECK(tape.reserved_bytes() == bytes);
+}
+
+TEMPLATE_LIST_TEST_CASE("gradients of a deep chain share their memory", "[tape]", test::Backends) {
+  using B = TestType;
+  hg::Tape<B> tape;
+  std::size_t const count = 1 << 20;
+  auto const w = ramp<B>(count);
+  auto y = tape.watch(w);
+  for (int i = 0; i < 16; ++i) y = 0.5 * y;
+  auto const forward = tape.reserved_bytes();
+  tape.backward(hg::mean(y));
+  CHECK(tape.reserved_bytes() - forward <= 4 * count * sizeof(typename B::scalar_type));
+}
+
+TEST_CASE("a graph of a million nodes needs no recursion", "[tape]") {
+  using B = test::DoubleBackend;
+  hg::Tape<B> tape;
+  auto const w = ramp<B>(1);
+  auto y = tape.watch(w);
+  for (int i = 0; i < 200000; ++i) y = hg::affine(y, 1.0, 0.0);
+  tape.backward(hg::sum(y));
+  CHECK(hg::to_host(tape.exec(), w.grad)[0] == 1.0);
+}
+
+TEST_CASE("NoGrad records nothing", "[tape]") {
+  using B = test::FloatBackend;
+  hg::Tape<B> tape;
+  auto const w = ramp<B>(4);
+  {
+    hg::NoGrad const guard(tape);
+    auto const x = tape.watch(w);
+    CHECK_FALSE((x * x).wants_grad());
+  }
+  CHECK(tape.nodes().empty());
+  auto const x = tape.watch(w);
+  CHECK((x * x).wants_grad());
+}
+
+TEST_CASE("detach and freeze stop the gradient", "[tape]") {
+  using B = test::DoubleBackend;
+  hg::Tape<B> tape;
+  auto const w = ramp<B>(3);
+  auto const x = tape.watch(w);
+  tape.backward(hg::sum(x * tape.detach(x)));
+  CHECK(hg::to_host(tape.exec(), w.grad) == std::vector<double>{1, 2, 3});
+  auto frozen = w;
+  frozen.grad = {};
+  CHECK_FALSE(tape.watch(frozen).wants_grad());
+}
+
+TEST_CASE("what cannot be differentiated is refused with a reason", "[tape]") {
+  using B = test::DoubleBackend;
+  hg::Tape<B> tape;
+  auto const w = ramp<B>(3);
+  auto const constant = hg::sum(tape.constant(w.value));
+  CHECK_THROWS_WITH(tape.backward(constant), ContainsSubstring("depends on no parameter"));
+  auto const loss = hg::sum(tape.watch(w));
+  tape.backward(loss);
+  CHECK_THROWS_WITH(tape.backward(loss), ContainsSubstring("call clear()"));
+  auto const other = ramp<B>(4);
+  CHECK_THROWS_WITH(tape.watch(w) + tape.watch(other), ContainsSubstring("[4]") && ContainsSubstring("[3]"));
+}
+
+TEST_CASE("retained gradients of intermediate values can be read", "[tape]") {
+  using B = test::DoubleBackend;
+  hg::Tape<B> tape;
+  auto const w = ramp<B>(3);
+  auto const x = tape.watch(w);
+  auto const y = 2.0 * x;
+  tape.retain(y);
+  tape.backward(hg::sum(y * y));
+  CHECK(hg::to_host(tape.exec(), y.grad()) == std::vector<double>{4, 8, 12});
+}
+
+TEST_CASE("gradcheck finds a wrong gradient and accepts a right one", "[testing]") {
+  using B = test::DoubleBackend;
+  auto const right = hg::testing::gradcheck<B>([](auto x) { return hg::mean(x * x * x); }, hg::Shape{3, 4});
+  INFO(right.message());
+  CHECK(right.passed());
+  auto const wrong =
+      hg::testing::gradcheck<B>([](auto x) { return hg::mean(x * x.tape().detach(x)); }, hg::Shape{3, 4});
+  CHECK_FALSE(wrong.passed());
+}
