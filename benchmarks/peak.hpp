@@ -4,6 +4,7 @@
 #include <Kokkos_Core.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 
 #include <heliograd/core/simd.hpp>
 
@@ -54,6 +55,33 @@ double peak_flops() {
     exec.fence("peak");
     std::chrono::duration<double> const time = std::chrono::steady_clock::now() - begin;
     best = std::max(best, 2.0 * rounds * Kernel::chains * Kernel::V::size * threads / time.count());
+  }
+  return best;
+}
+
+/// a = b + s * c over numbers far beyond the caches.
+struct Triad {
+  float* a;
+  float const* b;
+  float const* c;
+  float s;
+  void operator()(std::size_t i) const { a[i] = b[i] + s * c[i]; }
+};
+
+/// Bytes per second between memory and all host threads together, as the triad of STREAM counts them: the best of a few runs.
+inline double triad_bytes() {
+  using Exec = Kokkos::DefaultHostExecutionSpace;
+  Exec const exec;
+  constexpr std::size_t count = std::size_t{1} << 25;
+  using Numbers = Kokkos::View<float*, Kokkos::HostSpace>;
+  Numbers const a("triad", count), b("triad", count), c("triad", count);
+  double best = 0;
+  for (int run = 0; run < 4; ++run) {
+    auto const begin = std::chrono::steady_clock::now();
+    Kokkos::parallel_for("triad", Kokkos::RangePolicy<Exec>(exec, 0, count), Triad{a.data(), b.data(), c.data(), 0.5F});
+    exec.fence("triad");
+    std::chrono::duration<double> const time = std::chrono::steady_clock::now() - begin;
+    best = std::max(best, 3.0 * sizeof(float) * count / time.count());
   }
   return best;
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// heliograd's side of the duel. Reads commands, one a line, and answers each with one line:
+//   works                  the names of all work, separated by '|'
+//   prepare FOLDER NAME    makes the work ready, writes its inputs to FOLDER as .npy; answers flops and bytes
+//   run N                  does it N times; answers the seconds of each
+//   result FILE            writes what the last repetition gave
+//   peak                   multiply-adds a second and bytes a second this machine can do now, all threads of this process
+//   memory                 peak resident bytes of this process so far
+#include <sys/resource.h>
+
+#include <chrono>
+#include <iostream>
+#include <sstream>
+
+#include <heliograd/io/npy.hpp>
+#include "peak.hpp"
+#include "work.hpp"
+
+namespace {
+
+using namespace duel;
+
+std::vector<Entry> all_work() {
+  std::vector<Entry> all;
+  for (auto const& part : {networks(), convolutions(), losses(), optimisers()})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+void write(std::string const& path, Array const& a) {
+  hg::io::write_npy(path, a.values.data(), a.shape, {.overwrite = true});
+}
+
+void answer(std::vector<Entry> const& all, Work& work, std::string const& line) {
+  std::istringstream words(line);
+  std::string command, argument;
+  words >> command >> argument;
+  if (command == "works") {
+    for (Entry const& entry : all) std::cout << entry.name << '|';
+  } else if (command == "prepare") {
+    std::string name;
+    std::getline(words >> std::ws, name);
+    work = {};
+    for (Entry const& entry : all)
+      if (entry.name == name) work = entry.make();
+    hg::expect(static_cast<bool>(work.run), "there is no work '" + name + "'");
+    for (auto const& [key, value] : work.inputs) write(argument + "/" + key + ".npy", value);
+    work.inputs.clear();
+    std::cout << work.flops << ' ' << work.bytes;
+  } else if (command == "run") {
+    for (int n = std::stoi(argument); n > 0; --n) {
+      auto const begin = std::chrono::steady_clock::now();
+      work.run();
+      std::chrono::duration<double> const time = std::chrono::steady_clock::now() - begin;
+      std::cout << time.count() << ' ';
+    }
+  } else if (command == "result") {
+    write(argument, work.result());
+    std::cout << "ok";
+  } else if (command == "peak") {
+    std::cout << bench::peak_flops<float>() << ' ' << bench::triad_bytes();
+  } else if (command == "memory") {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    std::cout << 1024 * usage.ru_maxrss;
+  } else {
+    std::cout << "error: unknown command";
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Kokkos::ScopeGuard const kokkos(argc, argv);
+  auto const all = all_work();
+  Work work;
+  for (std::string line; std::getline(std::cin, line);) {
+    try {
+      answer(all, work, line);
+    } catch (std::exception const& error) {
+      std::cout << "error: " << error.what();
+    }
+    std::cout << std::endl;
+  }
+  work = {};  // its views go before Kokkos does
+}
