@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <tuple>
+#include <vector>
 
 #include <heliograd/op/activation.hpp>
 #include <heliograd/testing/op_case.hpp>
@@ -20,7 +20,7 @@ inline auto activation_cases() {
   auto const with_slopes = [](std::vector<std::size_t> x, std::size_t slopes) {
     return std::vector<InputSpec>{{x, -2, 2, true, {0}}, {{slopes}, 0.1, 0.4}};
   };
-  return std::tuple{
+  return std::vector{
       OpCase{"relu", kinked, [](auto const& in) { return heliograd::relu(in.template var<4>(0)); },
              elementwise([](double x) { return x > 0 ? x : 0; }), true},
       OpCase{"leaky_relu", kinked, [](auto const& in) { return heliograd::leaky_relu(in.template var<4>(0), 0.25); },

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <tuple>
+#include <vector>
 
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/reduce.hpp>
@@ -37,7 +37,7 @@ inline auto arithmetic_cases() {
     return y;
   };
   std::vector<InputSpec> const two = {{{2, 3, 5, 3}}, {{2, 3, 5, 3}}};
-  return std::tuple{
+  return std::vector{
       OpCase{"add", two, [](auto const& in) { return in.template var<4>(0) + in.template var<4>(1); },
              elementwise([](double a, double b) { return a + b; }), true},
       OpCase{"subtract", two, [](auto const& in) { return in.template var<4>(0) - in.template var<4>(1); },

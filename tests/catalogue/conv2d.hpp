@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <tuple>
 #include <vector>
 
 #include <heliograd/op/conv2d.hpp>
@@ -38,7 +37,7 @@ inline auto conv2d_cases() {
   };
 
   Conv2dOptions const reflect{1, 1, PaddingMode::reflect};
-  return std::tuple{
+  return std::vector{
       op_case("conv2d: 3x3, reflect", {{{2, 5, 4, 3}}, {{3, 3, 3, 17}}, {{17}}}, reflect),
       op_case("conv2d: 3x3, replicate, one channel in", {{{1, 4, 6, 1}}, {{3, 3, 1, 16}}, {{16}}},
               {1, 1, PaddingMode::replicate}),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <tuple>
 #include <vector>
 
 #include <heliograd/op/dropout.hpp>
@@ -24,7 +23,7 @@ inline auto dropout_cases() {
                   },
                   true};
   };
-  return std::tuple{make({2, 3, 5, 3}), make({1, 7, 1, 1}), make({1, 9, 67, 1})};
+  return std::vector{make({2, 3, 5, 3}), make({1, 7, 1, 1}), make({1, 9, 67, 1})};
 }
 
 }  // namespace test

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <tuple>
 #include <vector>
 
 #include <heliograd/loss/gradient.hpp>
@@ -34,7 +33,7 @@ inline auto loss_cases() {
   std::vector<InputSpec> const magnetograms(2, {{2, 5, 6, 1}, -1.1, 1.1, true, edges});
 
   auto const reference_histogram = reference::mean_total_variation(bins.noise, bins.limit, bins.step, bins.unit);
-  return std::tuple{
+  return std::vector{
       OpCase{"mse", pair({2, 4, 4, 2}),
              [](auto const& in) { return loss::mse(in.template var<4>(0), in.template var<4>(1)); },
              reference::mean_penalty([](double d) { return d * d; }), true},

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <tuple>
 #include <vector>
 
 #include <heliograd/op/pad.hpp>
@@ -36,10 +35,17 @@ inline auto pad_cases() {
       }
       return y;
     };
-    return OpCase{name, {x}, op, reference, true};
+    OpCase result{name, {x}, op, reference, true};
+    result.linear = true;
+    result.per_image = {0};
+    return result;
   };
 
-  return std::tuple{
+  auto too_narrow = op_case("pad: refused", {{1, 4, 4, 1}}, {1, 0, 3, 3}, PaddingMode::reflect);
+  too_narrow.refusals = {{{{1, 3, 3, 2}}, {"1 rows", "3 columns", "3 x 3"}}, {{{1, 1, 9, 1}}, {"1 x 9"}}};
+
+  return std::vector{
+      too_narrow,
       op_case("pad: zero", {{2, 3, 4, 3}}, {1, 2, 0, 3}, PaddingMode::zero),
       op_case("pad: reflect", {{2, 4, 3, 3}}, {3, 1, 2, 2}, PaddingMode::reflect),
       op_case("pad: replicate", {{2, 2, 3, 1}}, {3, 1, 4, 2}, PaddingMode::replicate),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <tuple>
 #include <vector>
 
 #include <heliograd/op/arithmetic.hpp>
@@ -13,7 +12,7 @@ namespace test {
 
 inline auto shape_cases() {
   using namespace heliograd::testing;
-  return std::tuple{
+  return std::vector{
       OpCase{"concat of 3, 1 and 9 channels",
              {{{2, 3, 5, 3}}, {{2, 3, 5, 1}}, {{2, 3, 5, 9}}},
              [](auto const& in) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <tuple>
 #include <vector>
 
 #include <heliograd/op/upsample_conv2d.hpp>
@@ -30,7 +29,7 @@ inline auto upsample_conv2d_cases() {
     return result;
   };
 
-  return std::tuple{
+  return std::vector{
       op_case("upsample_conv2d: factor 4", {{{2, 3, 4, 3}}, {{3, 3, 3, 17}}, {{17}}}, 4),
       op_case("upsample_conv2d: factor 2", {{{1, 4, 3, 5}}, {{3, 3, 5, 2}}, {{2}}}, 2),
       op_case("upsample_conv2d: factor 3", {{{1, 3, 3, 2}}, {{3, 3, 2, 3}}, {{3}}}, 3),

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <array>
+#include <Kokkos_Core.hpp>
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -15,19 +18,26 @@
 
 /// \file
 /// One declaration of an op, from which its tests come: values against a plain reference in double, exactness on integers,
-/// gradients against central differences, the same bits for any number of threads. Users prove their own ops with it.
+/// gradients against central differences, linearity and the adjoint, independence of the images of a batch, refusals, the
+/// same bits for any number of threads; and from which its benchmark, its comparison with PyTorch and its row in the table
+/// of ops come. Users prove their own ops with it.
+///
+/// The op is the only template in it, instantiated once for each precision (`AnyOp`): another question asked of every op
+/// costs no compile time per case.
 namespace heliograd::inline HELIOGRAD_ABI::testing {
+
+using Extents = std::vector<std::size_t>;
 
 /// A tensor on the host, as references see it.
 struct HostTensor {
-  std::vector<std::size_t> shape;
+  Extents shape;
   std::vector<double> values;
 
   std::size_t size() const { return values.size(); }
 };
 
 /// A host tensor of zeros.
-inline HostTensor host_zeros(std::vector<std::size_t> shape) {
+inline HostTensor host_zeros(Extents shape) {
   std::size_t size = 1;
   for (std::size_t const extent : shape) size *= extent;
   return {std::move(shape), std::vector<double>(size)};
@@ -35,7 +45,7 @@ inline HostTensor host_zeros(std::vector<std::size_t> shape) {
 
 /// One input of an op and how its values are drawn.
 struct InputSpec {
-  std::vector<std::size_t> shape;
+  Extents shape;
   double low = -1;
   double high = 1;
   bool differentiable = true;
@@ -46,14 +56,14 @@ struct InputSpec {
 template <class B>
 class Inputs {
  public:
-  Inputs(Tape<B>& tape, std::vector<InputSpec> const& specs, std::vector<HostTensor> const& tensors)
-      : tape_(&tape), specs_(&specs) {
+  Inputs(Tape<B>& tape, std::vector<InputSpec> const& specs, std::vector<HostTensor> const& tensors) : tape_(&tape) {
     for (std::size_t k = 0; k < tensors.size(); ++k) {
-      std::vector<typename B::scalar_type> values(tensors[k].values.begin(), tensors[k].values.end());
+      std::vector<typename B::scalar_type> const values(tensors[k].values.begin(), tensors[k].values.end());
       auto param = make_param<B>("input", Shape{values.size()});
       if (!specs[k].differentiable) param.grad = {};
       from_host(tape.exec(), param.value, values);
       params_.push_back(param);
+      shapes_.push_back(tensors[k].shape);
     }
     tape.exec().fence("heliograd::testing: inputs are ready");
   }
@@ -62,7 +72,7 @@ class Inputs {
 
   template <int Rank>
   Var<Rank, B> var(std::size_t k) const {
-    auto const& extents = (*specs_)[k].shape;
+    auto const& extents = shapes_.at(k);
     expect_shape(extents.size() == static_cast<std::size_t>(Rank),
                  "op case: input " + std::to_string(k) + " was declared with another rank");
     Shape<Rank> shape;
@@ -76,26 +86,104 @@ class Inputs {
 
  private:
   Tape<B>* tape_;
-  std::vector<InputSpec> const* specs_;
+  std::vector<Extents> shapes_;
   std::vector<Param<1, B>> params_;
 };
 
-/// The declaration. `op` is a generic lambda `[](auto const& in) { return relu(in.template var<4>(0)); }`.
-template <class Op>
+/// Whether op cases are run in a precision. A program that needs one of them only (a compile check, a benchmark) says
+/// `template <> inline constexpr bool heliograd::testing::runs_in<double> = false;` before it declares cases.
+template <class Scalar>
+inline constexpr bool runs_in = true;
+
+/// An op of any inputs and output rank, ready to run in single and double precision on the default execution space.
+class AnyOp {
+ public:
+  using execution_space = Kokkos::DefaultExecutionSpace;
+  template <class Scalar>
+  using backend = Backend<execution_space, Scalar>;
+  /// Runs the op; gives its output as a flat Var, and its shape.
+  template <class Scalar>
+  using Run = std::function<Var<1, backend<Scalar>>(Inputs<backend<Scalar>> const&, Extents&)>;
+
+  /// From a generic lambda `[](auto const& in) { return relu(in.template var<4>(0)); }`.
+  template <class Op>
+    requires(!std::same_as<std::remove_cvref_t<Op>, AnyOp>)
+  AnyOp(Op const& op)  // NOLINT(google-explicit-constructor): a case is declared with the lambda itself
+      : single_(erase<float>(op)), double_(erase<double>(op)) {}
+
+  template <class Scalar>
+  Run<Scalar> const& in() const {
+    if constexpr (std::same_as<Scalar, float>)
+      return single_;
+    else
+      return double_;
+  }
+
+ private:
+  template <class Scalar, class Op>
+  static Run<Scalar> erase(Op const& op) {
+    if constexpr (runs_in<Scalar>)
+      return [op](Inputs<backend<Scalar>> const& inputs, Extents& shape) {
+        auto const y = op(inputs);
+        auto const extents = y.shape().extent;
+        shape.assign(extents.begin(), extents.end());
+        return inputs.tape().reshape(y, Shape{y.value.size()});
+      };
+    else
+      return {};
+  }
+
+  Run<float> single_;
+  Run<double> double_;
+};
+
+/// Inputs of these shapes (values 1) must be refused with an `heliograd::Error` whose message contains all the texts: the
+/// shapes in question as they are written in messages, "[2, 3, 5, 3]", and the remedy if there is one.
+struct Refusal {
+  std::vector<Extents> shapes;
+  std::vector<std::string> texts;
+};
+
+/// What one forward evaluation does: floating-point operations, and bytes read and written in single precision.
+struct Work {
+  double flops = 0;
+  double bytes = 0;
+};
+
+/// The declaration. Fields are in the order in which cases need them; name the later ones: `c.linear = true`.
 struct OpCase {
   std::string name;
   std::vector<InputSpec> inputs;
-  Op op;
-  std::function<HostTensor(std::vector<HostTensor> const&)> reference;
-  bool exact_on_integers = false;  ///< sums and products only: no rounding at all on small integers
+  AnyOp op;  ///< a generic lambda `[](auto const& in) { return relu(in.template var<4>(0)); }`
+  /// The definition, in plain loops. Without one the case stands for its refusals alone: an op with options that are
+  /// never right.
+  std::function<HostTensor(std::vector<HostTensor> const&)> reference = {};
+  bool exact_on_integers = false;  ///< sums and products only: no rounding at all on small integers, gradients likewise
   int integer_range = 4;           ///< integers are drawn from -range..range
   double float_bar = 5e-7;         ///< relative L2 error of single precision
   double double_bar = 2e-15;       ///< relative L2 error of double precision
   double gradient_bar = 1e-5;      ///< relative L2 distance of single from double precision gradients
+  /// Affine in each differentiable input while the others are held (a convolution in its image, its weights, its bias):
+  /// additivity and \f$ \langle A x, y \rangle = \langle x, A^T y \rangle \f$ are checked, exactly if `exact_on_integers`.
+  bool linear = false;
+  /// Its gradient can be differentiated again: gradients of gradients are compared with central differences.
+  bool second_order = false;
+  /// Inputs whose first axis counts images that do not see each other; the first axis of the output counts them as well. Each
+  /// image must get the same bits, value and gradient, in any batch and anywhere in it.
+  std::vector<std::size_t> per_image = {};
+  std::vector<Refusal> refusals = {};
+  /// Work of one forward evaluation, from the shapes of the inputs; for benchmarks and the table.
+  std::function<Work(std::vector<Extents> const&)> work = {};
+  /// The same with PyTorch, as a Python expression of the inputs `x[0]`, `x[1]`... (in this library's layouts, NHWC and
+  /// [kh, kw, c_in, c_out]) that gives the output in this library's layout. `torch`, `F` (torch.nn.functional), `nchw(t)`,
+  /// `nhwc(t)` and `oihw(t)` are at hand: "nhwc(F.conv2d(nchw(x[0]), oihw(x[1]), x[2], padding=1))". Empty: PyTorch has none.
+  std::string peer = {};
+  double peer_bar =
+      0;  ///< relative L2 distance allowed from PyTorch in double; 0: 1e-12. More needs a reason beside it
 };
+
 /// The inputs of a case: uniform draws, or small integers.
-template <class Op>
-std::vector<HostTensor> draw_inputs(OpCase<Op> const& op_case, bool integers, std::uint64_t seed = 1) {
+inline std::vector<HostTensor> draw_inputs(OpCase const& op_case, bool integers, std::uint64_t seed = 1) {
   Draws draws(seed);
   std::vector<HostTensor> tensors;
   for (InputSpec const& spec : op_case.inputs) {
@@ -107,12 +195,11 @@ std::vector<HostTensor> draw_inputs(OpCase<Op> const& op_case, bool integers, st
   return tensors;
 }
 
-/// What one run gives.
-template <class Scalar>
+/// What one run gives. Single-precision results are held in double, which changes no bit of them.
 struct Evaluation {
-  std::vector<std::size_t> shape;
-  std::vector<Scalar> values;
-  std::vector<std::vector<Scalar>> gradients;  ///< of sum(weights * values), one per input
+  Extents shape;
+  std::vector<double> values;
+  std::vector<std::vector<double>> gradients;  ///< of sum(weights * values), one per input, empty for constants
 
   bool operator==(Evaluation const&) const = default;
 };
@@ -125,24 +212,33 @@ inline std::vector<double> projection(std::size_t count) {
   return weights;
 }
 
-/// Runs a case on a backend: values, and with `backward` the gradients of sum(projection * values).
-template <class B, class Op>
-Evaluation<typename B::scalar_type> evaluate(OpCase<Op> const& op_case, std::vector<HostTensor> const& tensors,
-                                             typename B::execution_space const& exec = {}, bool backward = true) {
-  using Scalar = typename B::scalar_type;
-  Tape<B> tape(exec);
+/// How a case is evaluated.
+struct EvaluateOptions {
+  bool backward = true;
+  std::vector<double> weights = {};  ///< of the sum that is differentiated; empty: `projection`
+  AnyOp::execution_space exec = {};
+};
+
+/// Runs a case in a precision: values, and the gradients of sum(weights * values).
+template <class Scalar>
+Evaluation evaluate(OpCase const& op_case, std::vector<HostTensor> const& tensors,
+                    EvaluateOptions const& options = {}) {
+  using B = AnyOp::backend<Scalar>;
+  Tape<B> tape(options.exec);
   Inputs<B> const inputs(tape, op_case.inputs, tensors);
-  auto const y = op_case.op(inputs);
-  Evaluation<Scalar> result;
-  auto const shape = y.shape();
-  result.shape.assign(shape.extent.begin(), shape.extent.end());
-  result.values = to_host(exec, y.value);
-  if (backward && y.wants_grad()) {
-    auto const weights = projection(shape.size());
-    auto const r = make_tensor<B>("projection", shape);
-    from_host(exec, r, std::vector<Scalar>(weights.begin(), weights.end()));
+  Evaluation result;
+  auto const y = op_case.op.in<Scalar>()(inputs, result.shape);
+  auto const values = to_host(options.exec, y.value);
+  result.values.assign(values.begin(), values.end());
+  if (options.backward && y.wants_grad()) {
+    auto const weights = options.weights.empty() ? projection(values.size()) : options.weights;
+    auto const r = make_tensor<B>("projection", y.shape());
+    from_host(options.exec, r, std::vector<Scalar>(weights.begin(), weights.end()));
     tape.backward(sum(y * tape.constant(r)));
-    for (std::size_t k = 0; k < tensors.size(); ++k) result.gradients.push_back(inputs.gradient(k));
+    for (std::size_t k = 0; k < tensors.size(); ++k) {
+      auto const gradient = inputs.gradient(k);
+      result.gradients.emplace_back(gradient.begin(), gradient.end());
+    }
   }
   return result;
 }
