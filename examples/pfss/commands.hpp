@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+/// \file
+/// The sub-commands of the program: what each can be told, and the function that does it. Functions return an exit code and
+/// throw heliograd's exceptions.
+namespace pfss {
+
+inline constexpr char const* program = "pfss";
+
+/// What all commands understand.
+struct CommonOptions {
+  bool overwrite = false;
+  bool quiet = false;
+  int threads = 0;  ///< 0: as many as the machine offers
+};
+
+/// How a boundary map becomes a coronal field.
+struct ModelOptions {
+  std::string method = "fd";  ///< or "harmonics"
+  double rss = 2.5;           ///< radius of the source surface, solar radii
+  std::size_t nr = 40;        ///< cells between the Sun and the source surface
+  std::size_t lmax = 90;      ///< highest degree of the harmonics
+  bool double_precision = false;
+  std::string missing = "refuse";  ///< pixels without a value: refuse, zero, or nearest (of their column)
+  bool ignore_checksum = false;
+};
+
+struct SolveOptions {
+  std::string input;
+  std::string output;
+  std::string vtk;
+  std::string png;
+  ModelOptions model;
+};
+int solve(SolveOptions const& options, CommonOptions const& common);
+
+struct TraceOptions {
+  std::string input;
+  std::string output;  ///< open and closed regions, expansion factors: FITS
+  std::string vtk;     ///< the lines themselves
+  std::string png;
+  std::size_t longitudes = 180;  ///< seeds around the Sun
+  std::size_t latitudes = 90;    ///< seeds from pole to pole, equal steps of sine latitude
+  double tolerance = 1e-6;
+  ModelOptions model;
+};
+int trace(TraceOptions const& options, CommonOptions const& common);
+
+struct CompareOptions {
+  std::string truth;
+  std::string other;
+  std::string json;
+  std::string png;
+  ModelOptions model;
+};
+int compare(CompareOptions const& options, CommonOptions const& common);
+
+}  // namespace pfss

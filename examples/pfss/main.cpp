@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <Kokkos_Core.hpp>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <heliograd/io/atomic_file.hpp>
+#include <heliograd/version.hpp>
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "kokkos_settings.hpp"
+#include "program.hpp"
+
+/// \file
+/// The command line of pfss.
+namespace pfss {
+namespace {
+
+/// A range that the help does not spell out.
+template <class T>
+CLI::Validator within(T low, T high) {
+  return CLI::Range(low, high).description("");
+}
+
+void add_common(CLI::App& app, CommonOptions& common) {
+  app.add_flag("--overwrite", common.overwrite, "Replace outputs that exist");
+  app.add_flag("-q,--quiet", common.quiet, "Print results and errors only");
+  app.add_option("--threads", common.threads, "Threads of the host; 0 is as many as there are")
+      ->capture_default_str()
+      ->check(within(0, 1024));
+  app.add_option("--config", "TOML file with options of the command; flags win over it")->type_name("FILE");
+}
+
+void add_model(CLI::App& app, ModelOptions& o) {
+  app.add_option("--method", o.method, "Finite differences, or spherical harmonics")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"fd", "harmonics"}));
+  app.add_option("--rss", o.rss, "Radius of the source surface, solar radii")
+      ->capture_default_str()
+      ->check(within(1.01, 100.0));
+  app.add_option("--nr", o.nr, "Cells between the Sun and the source surface, of equal steps in the logarithm of r")
+      ->capture_default_str()
+      ->check(within(2, 1000));
+  app.add_option("--lmax", o.lmax, "Highest degree of the harmonics")->capture_default_str()->check(within(1, 2000));
+  app.add_flag("--double", o.double_precision, "Fields in double precision");
+  app.add_option("--missing", o.missing,
+                 "Pixels without a value: refuse the map, take zero, or the nearest value north "
+                 "or south of them")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"refuse", "zero", "nearest"}));
+  app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");
+}
+
+void add_solve(CLI::App& app, SolveOptions& o) {
+  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
+      ->required()
+      ->type_name("MAP.fits");
+  app.add_option("-o,--output", o.output, "FITS file to write")->required()->type_name("OUT.fits");
+  app.add_option("--vtk", o.vtk, "The field for ParaView to write")->type_name("OUT.vts");
+  app.add_option("--png", o.png, "Picture of boundary and source surface to write")->type_name("OUT.png");
+  add_model(app, o.model);
+}
+
+void add_trace(CLI::App& app, TraceOptions& o) {
+  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
+      ->required()
+      ->type_name("MAP.fits");
+  app.add_option("-o,--output", o.output, "FITS file of open regions to write")->required()->type_name("OUT.fits");
+  app.add_option("--vtk", o.vtk, "The field lines for ParaView to write")->type_name("OUT.vtk");
+  app.add_option("--png", o.png, "Picture of open regions and field lines to write")->type_name("OUT.png");
+  app.add_option("--longitudes", o.longitudes, "Seeds around the Sun")->capture_default_str()->check(within(4, 7200));
+  app.add_option("--latitudes", o.latitudes, "Seeds from pole to pole, equal steps of sine latitude")
+      ->capture_default_str()
+      ->check(within(2, 3600));
+  app.add_option("--tolerance", o.tolerance, "Error allowed per step of a field line, solar radii")
+      ->capture_default_str()
+      ->check(within(1e-12, 1e-2));
+  add_model(app, o.model);
+}
+
+void add_compare(CLI::App& app, CompareOptions& o) {
+  app.add_option("truth", o.truth, "The map to compare with")->required()->type_name("A.fits");
+  app.add_option("other", o.other, "The map to judge, on the same grid")->required()->type_name("B.fits");
+  app.add_option("--json", o.json, "Everything measured, as JSON")->type_name("FILE");
+  app.add_option("--png", o.png, "Picture of both source surfaces to write")->type_name("OUT.png");
+  add_model(app, o.model);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"The coronal magnetic field from a magnetogram: potential field with a source surface.", program};
+  app.set_version_flag("--version", std::string("pfss (heliograd) ") + std::to_string(HELIOGRAD_VERSION_MAJOR) + "." +
+                                        std::to_string(HELIOGRAD_VERSION_MINOR) + "." +
+                                        std::to_string(HELIOGRAD_VERSION_PATCH));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+
+  // Options of Kokkos pass through; its warnings about the environment are none of the user's business.
+  std::vector<char*> mine, kokkos{argv[0]};
+  for (int i = 0; i < argc; ++i) (std::strncmp(argv[i], "--kokkos-", 9) == 0 ? kokkos : mine).push_back(argv[i]);
+
+  CommonOptions common;
+  SolveOptions solve_options;
+  CLI::App* const solve_app = app.add_subcommand("solve", "Extrapolate a map into the corona");
+  add_solve(*solve_app, solve_options);
+  TraceOptions trace_options;
+  CLI::App* const trace_app = app.add_subcommand("trace", "Trace field lines: open regions, expansion, open flux");
+  add_trace(*trace_app, trace_options);
+  CompareOptions compare_options;
+  CLI::App* const compare_app = app.add_subcommand("compare", "Compare the coronas of two maps");
+  add_compare(*compare_app, compare_options);
+  for (CLI::App* const command : app.get_subcommands({})) {
+    add_common(*command, common);
+    examples::want_finite_numbers(*command);
+  }
+
+  if (auto const code = examples::parse_arguments(app, program, static_cast<int>(mine.size()), mine.data()))
+    return *code;
+
+  examples::check_kokkos_settings(kokkos);
+  examples::signals::install(heliograd::io::remove_pending_files);
+  std::string threads = "--kokkos-num-threads=" + std::to_string(common.threads);
+  std::string quiet = "--kokkos-disable-warnings";
+  if (common.threads > 0) kokkos.push_back(threads.data());
+  kokkos.push_back(quiet.data());
+  int kokkos_count = static_cast<int>(kokkos.size());
+  kokkos.push_back(nullptr);
+  Kokkos::ScopeGuard const guard(kokkos_count, kokkos.data());
+
+  if (solve_app->parsed()) return solve(solve_options, common);
+  if (trace_app->parsed()) return trace(trace_options, common);
+  if (compare_app->parsed()) return compare(compare_options, common);
+  return examples::success;
+}
+
+}  // namespace
+}  // namespace pfss
+
+int main(int argc, char** argv) {
+  return examples::run_program(pfss::program, [&] { return pfss::run(argc, argv); });
+}
