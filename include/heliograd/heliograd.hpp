@@ -23,11 +23,13 @@
 #include <heliograd/data/normalise.hpp>
 #include <heliograd/data/patches.hpp>
 #include <heliograd/kernel/activation.hpp>
+#include <heliograd/kernel/channel_lines.hpp>
 #include <heliograd/kernel/channels.hpp>
 #include <heliograd/kernel/conv2d.hpp>
 #include <heliograd/kernel/dropout.hpp>
 #include <heliograd/kernel/elementwise.hpp>
 #include <heliograd/kernel/launch.hpp>
+#include <heliograd/kernel/norm.hpp>
 #include <heliograd/kernel/pad.hpp>
 #include <heliograd/kernel/padding.hpp>
 #include <heliograd/kernel/pixel.hpp>
@@ -59,11 +61,13 @@
 #include <heliograd/nn/conv.hpp>
 #include <heliograd/nn/dropout.hpp>
 #include <heliograd/nn/mode.hpp>
+#include <heliograd/nn/norm.hpp>
 #include <heliograd/nn/residual.hpp>
 #include <heliograd/op/activation.hpp>
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/conv2d.hpp>
 #include <heliograd/op/dropout.hpp>
+#include <heliograd/op/norm.hpp>
 #include <heliograd/op/pad.hpp>
 #include <heliograd/op/pointwise.hpp>
 #include <heliograd/op/reduce.hpp>

@@ -7,14 +7,15 @@
 
 namespace heliograd::inline HELIOGRAD_ABI::nn {
 
-/// Dropout while training, nothing otherwise. (For Monte-Carlo dropout apply the model in training mode, several times.)
+/// Dropout in modes that draw random numbers, nothing in the others. For Monte-Carlo dropout apply the model several times
+/// with `Mode::sample(rng)`: each pass drops other elements, and no state of the model moves.
 struct Dropout {
   double probability = 0.5;
   HELIOGRAD_FIELDS(probability)
 
   template <int Rank, class B>
   Var<Rank, B> operator()(Var<Rank, B> x, Mode const& mode) const {
-    return mode.training() && probability > 0 ? dropout(x, probability, mode.rng().fork()) : x;
+    return mode.random() && probability > 0 ? dropout(x, probability, mode.rng().fork()) : x;
   }
 };
 

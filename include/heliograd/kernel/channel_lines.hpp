@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <type_traits>
+
+#include <heliograd/core/simd.hpp>
+#include <heliograd/core/sink.hpp>
+#include <heliograd/kernel/launch.hpp>
+#include <heliograd/kernel/reduce.hpp>
+
+/// \file
+/// A straight line per channel with a bend at zero, y = bend((x - centre) scale + offset): what every normalisation comes
+/// down to once its statistics are known, with the rectifier that follows it. And the sums over rows, channel by channel,
+/// that statistics and gradients need.
+namespace heliograd::inline HELIOGRAD_ABI::kernel {
+
+/// How a tensor [..., c] is seen: [segments][rows][channels]. Sums run along the rows.
+struct ChannelRows {
+  std::size_t segments, rows, channels;
+
+  KOKKOS_FUNCTION std::size_t lines() const { return segments * channels; }
+  KOKKOS_FUNCTION std::size_t size() const { return segments * rows * channels; }
+};
+
+/// bend((x - centre) scale + offset), a set of numbers for each channel of each segment. The bend multiplies negative values
+/// by `negative_slope`: 1 is none, 0 the rectifier.
+template <class T>
+struct ChannelLines {
+  T const* centre;
+  T const* scale;
+  T const* offset;
+  T negative_slope;
+};
+
+namespace detail {
+
+/// Doubles, as many as a number or a vector holds.
+template <class V>
+struct Widened {
+  typedef double type __attribute__((vector_size(sizeof(double) * V::size)));
+};
+template <>
+struct Widened<float> {
+  using type = double;
+};
+template <>
+struct Widened<double> {
+  using type = double;
+};
+template <class T>
+KOKKOS_FUNCTION double widen(T x) {
+  return x;
+}
+template <class T>
+typename Widened<Simd<T>>::type widen(Simd<T> x) {
+  return __builtin_convertvector(x.lanes, typename Widened<Simd<T>>::type);
+}
+
+/// A number or a vector of them from an address.
+template <class V, class T>
+KOKKOS_FUNCTION V fetch(T const* from) {
+  if constexpr (std::is_same_v<V, T>)
+    return *from;
+  else
+    return V::load(from);
+}
+template <class T>
+KOKKOS_FUNCTION T where_positive(T condition, T a, T b) {
+  return condition > T(0) ? a : b;
+}
+
+/// Terms of sums along rows. `add<V>(at, line, sum)` adds the summands of the element at flat index `at` (or of the elements
+/// of a vector from there on), whose channel's numbers are at index `line` of arrays by channel.
+template <class T>
+struct ValueTerm {
+  static constexpr int sums = 1;
+  T const* x;
+  template <class V, class Sum>
+  KOKKOS_FUNCTION void add(std::size_t at, std::size_t, Sum* sum) const {
+    sum[0] += widen(fetch<V>(x + at));
+  }
+};
+/// Squares of distances from a centre.
+template <class T>
+struct SquareTerm {
+  static constexpr int sums = 1;
+  T const* x;
+  T const* centre;
+  template <class V, class Sum>
+  KOKKOS_FUNCTION void add(std::size_t at, std::size_t line, Sum* sum) const {
+    auto const d = widen(V(fetch<V>(x + at) - fetch<V>(centre + line)));
+    sum[0] += d * d;
+  }
+};
+/// The gradient g that passes the bend, and g (x - centre).
+template <class T>
+struct GradientTerm {
+  static constexpr int sums = 2;
+  T const* x;
+  T const* gy;
+  ChannelLines<T> line;
+  template <class V, class Sum>
+  KOKKOS_FUNCTION void add(std::size_t at, std::size_t l, Sum* sum) const {
+    V const d = fetch<V>(x + at) - fetch<V>(line.centre + l);
+    V g = fetch<V>(gy + at);
+    if (line.negative_slope != T(1))
+      g = where_positive(V(d * fetch<V>(line.scale + l) + fetch<V>(line.offset + l)), g, V(V(line.negative_slope) * g));
+    auto const wide = widen(g);
+    sum[0] += wide;
+    sum[1] += wide * widen(d);
+  }
+};
+
+/// y = bend(line(x)).
+template <class T>
+struct LineForward {
+  T const* x;
+  T* y;
+  ChannelLines<T> line;
+  KOKKOS_FUNCTION void operator()(std::size_t at, std::size_t l) const {
+    T const z = (x[at] - line.centre[l]) * line.scale[l] + line.offset[l];
+    T const bent = line.negative_slope * z;
+    y[at] = z < T(0) ? bent : z;
+  }
+};
+/// gx = beta gx + scale g + pull (x - centre) + push, g the gradient that passes the bend.
+template <class T>
+struct LineBackward {
+  T const* x;
+  T const* gy;
+  ChannelLines<T> line;
+  T const* pull;
+  T const* push;
+  T* gx;
+  T beta;
+  KOKKOS_FUNCTION void operator()(std::size_t at, std::size_t l) const {
+    T const d = x[at] - line.centre[l];
+    T const z = d * line.scale[l] + line.offset[l];
+    T const bent = line.negative_slope * gy[at];
+    T const g = z > T(0) ? gy[at] : bent;
+    T const contribution = line.scale[l] * g + (pull[l] * d + push[l]);
+    gx[at] = beta != T(0) ? beta * gx[at] + contribution : contribution;
+  }
+};
+
+/// How the host cuts the rows: in chunks that stay in cache, walked in periods of lanes. A period is a whole number of rows
+/// and of vectors if there are few channels, else one row.
+struct RowWalk {
+  static constexpr std::size_t block = 32;            ///< lanes that are summed in registers
+  static constexpr std::size_t longest = 32 * block;  ///< lanes for which memory is held on the stack
+
+  ChannelRows shape;
+  std::size_t period, chunk_rows, chunks;
+
+  static RowWalk over(ChannelRows const& shape) {
+    std::size_t period = std::lcm(shape.channels, block);
+    if (period > longest) period = shape.channels;
+    std::size_t const step = period / shape.channels;
+    std::size_t const wanted = std::max<std::size_t>(64, 2 * host_chunk / shape.channels);
+    std::size_t const chunk_rows = (wanted + step - 1) / step * step;
+    return {shape, period, chunk_rows, (shape.rows + chunk_rows - 1) / chunk_rows};
+  }
+  std::size_t items() const { return shape.segments * chunks; }
+  std::size_t segment(std::size_t item) const { return item / chunks; }
+  std::size_t first_row(std::size_t item) const { return item % chunks * chunk_rows; }
+  std::size_t rows(std::size_t item) const { return std::min(chunk_rows, shape.rows - first_row(item)); }
+  std::size_t begin(std::size_t item) const { return (segment(item) * shape.rows + first_row(item)) * shape.channels; }
+};
+
+/// A strip of lanes: `width` elements side by side, `steps` times, `stride` apart, and `rest` elements after that. Lane l
+/// belongs to channel first + l % channels.
+struct LaneStrip {
+  std::size_t first, begin, width, stride, steps, rest;
+};
+
+/// Calls task(strip) for strips that cover an item of the walk.
+template <class Task>
+void for_each_strip(RowWalk const& walk, std::size_t item, Task const& task) {
+  std::size_t const begin = walk.begin(item), rows = walk.rows(item), channels = walk.shape.channels;
+  if (walk.period <= RowWalk::longest) {
+    std::size_t const size = rows * channels;
+    task(LaneStrip{0, begin, walk.period, walk.period, size / walk.period, size % walk.period});
+  } else
+    for (std::size_t first = 0; first < channels; first += RowWalk::block)
+      task(LaneStrip{first, begin + first, std::min(RowWalk::block, channels - first), channels, rows, 0});
+}
+
+/// The sums of a strip's columns, lane by lane; the numbers of lane l are at line + l of the term's arrays.
+template <class T, class Term>
+void sum_lanes(Term const& term, LaneStrip const& strip, std::size_t line, double (*lane)[RowWalk::longest]) {
+  using Vector = Simd<T>;
+  using Wide = typename Widened<Vector>::type;
+  constexpr std::size_t size = static_cast<std::size_t>(Vector::size);
+  constexpr std::size_t groups = RowWalk::block / size;
+  std::size_t l = 0;
+  for (; l + RowWalk::block <= strip.width; l += RowWalk::block) {
+    Wide sum[groups][Term::sums] = {};
+    std::size_t at = strip.begin + l;
+    for (std::size_t step = 0; step < strip.steps; ++step, at += strip.stride)
+      for (std::size_t g = 0; g < groups; ++g) term.template add<Vector>(at + g * size, line + l + g * size, sum[g]);
+    for (std::size_t g = 0; g < groups; ++g)
+      for (int k = 0; k < Term::sums; ++k) __builtin_memcpy(lane[k] + l + g * size, &sum[g][k], sizeof(Wide));
+  }
+  for (; l < strip.width; ++l) {
+    double sum[Term::sums] = {};
+    for (std::size_t step = 0; step < strip.steps; ++step)
+      term.template add<T>(strip.begin + l + step * strip.stride, line + l, sum);
+    for (int k = 0; k < Term::sums; ++k) lane[k][l] = sum[k];
+  }
+  for (l = 0; l < strip.rest; ++l) {
+    double sum[Term::sums] = {};
+    term.template add<T>(strip.begin + strip.steps * strip.stride + l, line + l, sum);
+    for (int k = 0; k < Term::sums; ++k) lane[k][l] += sum[k];
+  }
+}
+
+/// The sum over the lanes of one channel of a strip, by a fixed tree.
+inline double join_lanes(double const* lane, std::size_t width, std::size_t channels, std::size_t channel) {
+  std::size_t const count = width / channels;
+  double part[RowWalk::longest];
+  for (std::size_t i = 0; i < count; ++i) part[i] = lane[i * channels + channel];
+  for (std::size_t stride = 1; stride < count; stride *= 2)
+    for (std::size_t i = 0; i + stride < count; i += 2 * stride) part[i] += part[i + stride];
+  return part[0];
+}
+
+/// Copies of the numbers of `channels` channels, side by side, so that a whole period of lanes can be loaded.
+template <class T>
+void spread_lanes(T const* from, std::size_t channels, std::size_t width, T* to) {
+  for (std::size_t l = 0; l < width; l += channels) std::copy(from, from + channels, to + l);
+}
+
+/// The lines of the channels under a strip, reachable lane by lane.
+template <class T>
+struct LaneLines {
+  T memory[5][RowWalk::longest];
+
+  /// `from` itself if a period is one row, else a copy in row k of the memory.
+  T const* reach(T const* from, RowWalk const& walk, int k) {
+    if (walk.period == walk.shape.channels) return from;
+    spread_lanes(from, walk.shape.channels, walk.period, memory[k]);
+    return memory[k];
+  }
+  ChannelLines<T> reach(ChannelLines<T> const& line, RowWalk const& walk, std::size_t segment) {
+    std::size_t const at = segment * walk.shape.channels;
+    return {reach(line.centre + at, walk, 0), reach(line.scale + at, walk, 1), reach(line.offset + at, walk, 2),
+            line.negative_slope};
+  }
+};
+
+/// Host: one chunk of rows per work item.
+template <class T, class Element>
+void run_lanes(RowWalk const& walk, std::size_t item, Element const& element) {
+  std::size_t const begin = walk.begin(item);
+  std::size_t const size = walk.rows(item) * walk.shape.channels;
+  std::size_t const period = walk.period;
+  for (std::size_t at = 0; at < size; at += period) {
+    std::size_t const width = std::min(period, size - at);
+    HELIOGRAD_INDEPENDENT_LOOP
+    for (std::size_t l = 0; l < width; ++l) element(begin + at + l, l);
+  }
+}
+
+template <class T>
+struct LineForwardHost {
+  LineForward<T> element;
+  RowWalk walk;
+  void operator()(std::size_t item) const {
+    LaneLines<T> lanes;
+    LineForward<T> local = element;
+    local.line = lanes.reach(element.line, walk, walk.segment(item));
+    run_lanes<T>(walk, item, local);
+  }
+};
+template <class T>
+struct LineBackwardHost {
+  LineBackward<T> element;
+  RowWalk walk;
+  void operator()(std::size_t item) const {
+    LaneLines<T> lanes;
+    LineBackward<T> local = element;
+    std::size_t const at = walk.segment(item) * walk.shape.channels;
+    local.line = lanes.reach(element.line, walk, walk.segment(item));
+    local.pull = lanes.reach(element.pull + at, walk, 3);
+    local.push = lanes.reach(element.push + at, walk, 4);
+    run_lanes<T>(walk, item, local);
+  }
+};
+/// Devices: one element.
+template <class Element>
+struct LineElement {
+  Element element;
+  ChannelRows shape;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    element(i, i / (shape.rows * shape.channels) * shape.channels + i % shape.channels);
+  }
+};
+
+/// Devices: one channel of one chunk of rows.
+struct RowChunks {
+  static constexpr std::size_t chunk_rows = 256;
+  ChannelRows shape;
+  std::size_t chunks;
+
+  static RowChunks over(ChannelRows const& shape) { return {shape, (shape.rows + chunk_rows - 1) / chunk_rows}; }
+  std::size_t items() const { return shape.lines() * chunks; }
+  KOKKOS_FUNCTION std::size_t channel(std::size_t item) const { return item % shape.channels; }
+  KOKKOS_FUNCTION std::size_t chunk(std::size_t item) const { return item / shape.channels % chunks; }
+  KOKKOS_FUNCTION std::size_t segment(std::size_t item) const { return item / shape.channels / chunks; }
+  KOKKOS_FUNCTION std::size_t line(std::size_t item) const { return segment(item) * shape.channels + channel(item); }
+  KOKKOS_FUNCTION std::size_t rows(std::size_t item) const {
+    std::size_t const left = shape.rows - chunk(item) * chunk_rows;
+    return left < chunk_rows ? left : chunk_rows;
+  }
+  KOKKOS_FUNCTION std::size_t begin(std::size_t item) const {
+    return (segment(item) * shape.rows + chunk(item) * chunk_rows) * shape.channels + channel(item);
+  }
+  /// The sums of a term over the item's rows.
+  template <class T, class Term>
+  KOKKOS_FUNCTION void sum(Term const& term, std::size_t item, std::size_t at_line, double* total) const {
+    std::size_t const count = rows(item);
+    std::size_t at = begin(item);
+    for (std::size_t row = 0; row < count; ++row, at += shape.channels) term.template add<T>(at, at_line, total);
+  }
+};
+
+template <class T>
+struct GradientSumsHost {
+  GradientTerm<T> term;
+  RowWalk walk;
+  Sums<2>* partial;  // [line][chunk]
+
+  void operator()(std::size_t item) const {
+    LaneLines<T> lanes;
+    GradientTerm<T> local = term;
+    local.line = lanes.reach(term.line, walk, walk.segment(item));
+    for_each_strip(walk, item, [&](LaneStrip const& strip) {
+      double lane[2][RowWalk::longest];
+      sum_lanes<T>(local, strip, strip.first, lane);
+      std::size_t const channels = std::min(strip.width, walk.shape.channels);
+      for (std::size_t c = 0; c < channels; ++c) {
+        std::size_t const line = walk.segment(item) * walk.shape.channels + strip.first + c;
+        for (int k = 0; k < 2; ++k)
+          partial[line * walk.chunks + item % walk.chunks][k] = join_lanes(lane[k], strip.width, channels, c);
+      }
+    });
+  }
+};
+template <class T>
+struct GradientSumsDevice {
+  GradientTerm<T> term;
+  RowChunks walk;
+  Sums<2>* partial;
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    Sums<2> total;
+    walk.template sum<T>(term, item, walk.line(item), total.value);
+    partial[walk.line(item) * walk.chunks + walk.chunk(item)] = total;
+  }
+};
+struct StoreSums {
+  Sums<2>* out;
+  KOKKOS_FUNCTION void operator()(std::size_t line, Sums<2> const& total) const { out[line] = total; }
+};
+
+}  // namespace detail
+
+/// y = bend((x - centre) scale + offset) for tensors seen as `shape`; the lines are arrays [segments][channels].
+template <class B>
+void channel_lines(Workspace<B>& ws, char const* label, ChannelRows const& shape, typename B::scalar_type const* x,
+                   ChannelLines<typename B::scalar_type> const& line, typename B::scalar_type* y) {
+  using T = typename B::scalar_type;
+  detail::LineForward<T> const element{x, y, line};
+  if (shape.size() == 0) return;
+  if constexpr (B::on_host) {
+    auto const walk = detail::RowWalk::over(shape);
+    for_each_item(ws, label, walk.items(), detail::LineForwardHost<T>{element, walk});
+  } else
+    for_each_item(ws, label, shape.size(), detail::LineElement<detail::LineForward<T>>{element, shape});
+}
+
+/// gx = beta gx + scale g + pull (x - centre) + push, where g is gy behind the bend.
+template <class B>
+void channel_lines_backward(Workspace<B>& ws, char const* label, ChannelRows const& shape,
+                            typename B::scalar_type const* x, typename B::scalar_type const* gy,
+                            ChannelLines<typename B::scalar_type> const& line, typename B::scalar_type const* pull,
+                            typename B::scalar_type const* push, typename B::scalar_type* gx,
+                            typename B::scalar_type beta) {
+  using T = typename B::scalar_type;
+  detail::LineBackward<T> const element{x, gy, line, pull, push, gx, beta};
+  if (shape.size() == 0) return;
+  if constexpr (B::on_host) {
+    auto const walk = detail::RowWalk::over(shape);
+    for_each_item(ws, label, walk.items(), detail::LineBackwardHost<T>{element, walk});
+  } else
+    for_each_item(ws, label, shape.size(), detail::LineElement<detail::LineBackward<T>>{element, shape});
+}
+
+/// sums[segment][channel] = (sum of g, sum of g (x - centre)) over the rows, in double, in a fixed tree.
+template <class B>
+void channel_gradient_sums(Workspace<B>& ws, char const* label, ChannelRows const& shape,
+                           typename B::scalar_type const* x, typename B::scalar_type const* gy,
+                           ChannelLines<typename B::scalar_type> const& line, Sums<2>* sums) {
+  using T = typename B::scalar_type;
+  using Walk = std::conditional_t<B::on_host, detail::RowWalk, detail::RowChunks>;
+  using Pass = std::conditional_t<B::on_host, detail::GradientSumsHost<T>, detail::GradientSumsDevice<T>>;
+  if (shape.lines() == 0) return;
+  auto const walk = Walk::over(shape);
+  auto scope = ws.scope();
+  auto* const partial = scope.template take<Sums<2>>(shape.lines() * walk.chunks);
+  for_each_item(ws, label, walk.items(), Pass{{x, gy, line}, walk, partial});
+  for_each_item(ws, label, shape.lines(), detail::ReduceTree<detail::StoreSums, 2>{{sums}, walk.chunks, partial});
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::kernel
