@@ -3,7 +3,7 @@
 
 #include <Kokkos_Core.hpp>
 
-#include <heliograd/base/config.hpp>
+#include <heliograd/core/math.hpp>
 
 /// \file
 /// Dual numbers: a value and its derivatives with respect to N inputs.
@@ -68,20 +68,20 @@ struct Dual {
     return chain(x, root, T(1) / (T(2) * root));
   }
   KOKKOS_FUNCTION friend Dual exp(Dual const& x) {
-    using Kokkos::exp;
+    using math::exp;
     T const e = exp(x.value);
     return chain(x, e, e);
   }
   KOKKOS_FUNCTION friend Dual log(Dual const& x) {
-    using Kokkos::log;
+    using math::log;
     return chain(x, log(x.value), T(1) / x.value);
   }
   KOKKOS_FUNCTION friend Dual log1p(Dual const& x) {
-    using Kokkos::log1p;
+    using math::log1p;
     return chain(x, log1p(x.value), T(1) / (T(1) + x.value));
   }
   KOKKOS_FUNCTION friend Dual tanh(Dual const& x) {
-    using Kokkos::tanh;
+    using math::tanh;
     T const t = tanh(x.value);
     return chain(x, t, T(1) - t * t);
   }

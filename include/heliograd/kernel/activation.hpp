@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include <heliograd/core/math.hpp>
 #include <heliograd/core/simd.hpp>
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/launch.hpp>
@@ -44,7 +45,7 @@ struct LeakyRelu {
 struct Tanh {
   template <class T>
   KOKKOS_FUNCTION T value(T x) const {
-    return Kokkos::tanh(x);
+    return math::tanh(x);
   }
   template <class T>
   KOKKOS_FUNCTION T slope(T, T y) const {
@@ -55,7 +56,7 @@ struct Tanh {
 struct Sigmoid {
   template <class T>
   KOKKOS_FUNCTION T value(T x) const {
-    return T(1) / (T(1) + Kokkos::exp(-x));
+    return math::sigmoid(x);
   }
   template <class T>
   KOKKOS_FUNCTION T slope(T, T y) const {
@@ -67,36 +68,77 @@ struct Sigmoid {
 struct Softplus {
   template <class T>
   KOKKOS_FUNCTION T value(T x) const {
-    return Kokkos::log1p(Kokkos::exp(x < T(0) ? x : -x)) + (x < T(0) ? T(0) : x);
+    return math::softplus(x);
   }
   template <class T>
   KOKKOS_FUNCTION T slope(T x, T) const {
-    return Sigmoid{}.value(x);
+    return math::sigmoid(x);
   }
 };
 
-/// x tanh(ln(1 + e^x)), by one exponential: with e = e^x and q = e(e + 2), the tanh is q/(q + 2).
+/// x tanh(ln(1 + e^x)), by one exponential: with e = e^x and q = e(e + 2), the tanh is q/(q + 2). Beyond 40 the curve is x and
+/// its slope 1, to all digits.
 struct Mish {
   template <class T>
   KOKKOS_FUNCTION T value(T x) const {
-    T const e = Kokkos::exp(bounded(x));
+    T const e = math::exp(x);
     T const q = e * (e + T(2));
-    return x * (q / (q + T(2)));
+    T const y = x * (q / (q + T(2)));
+    return x > T(40) ? x : y;
   }
   template <class T>
   KOKKOS_FUNCTION T slope(T x, T) const {
-    T const bound = bounded(x);
-    T const e = Kokkos::exp(bound);
+    T const e = math::exp(x);
     T const q = e * (e + T(2));
     T const sum = q + T(2);
-    return q / sum + T(4) * bound * (e / sum) * ((T(1) + e) / sum);
+    T const value = q / sum + T(4) * x * (e / sum) * ((T(1) + e) / sum);
+    return x > T(40) ? T(1) : value;
+  }
+};
+
+/// x times the logistic function of x.
+struct Silu {
+  template <class T>
+  KOKKOS_FUNCTION T value(T x) const {
+    return x * math::sigmoid(x);
+  }
+  template <class T>
+  KOKKOS_FUNCTION T slope(T x, T) const {
+    T const s = math::sigmoid(x);
+    return s + x * s * math::sigmoid(-x);
+  }
+};
+
+/// x times the normal distribution function of x.
+struct Gelu {
+  template <class T>
+  KOKKOS_FUNCTION T value(T x) const {
+    return x * below(x);
+  }
+  template <class T>
+  KOKKOS_FUNCTION T slope(T x, T) const {
+    return below(x) + x * (T(0.39894228040143267794) * math::exp(T(-0.5) * x * x));
   }
 
  private:
-  /// Beyond 40 the curve is x and its slope 1, to all digits, and e^80 is still in range.
   template <class T>
-  KOKKOS_FUNCTION static T bounded(T x) {
-    return x > T(40) ? T(40) : x;
+  KOKKOS_FUNCTION static T below(T x) {
+    return T(0.5) * Kokkos::erfc(T(-0.70710678118654752440) * x);
+  }
+};
+
+/// x where it is positive, else alpha (e^x - 1).
+struct Elu {
+  double alpha;
+  template <class T>
+  KOKKOS_FUNCTION T value(T x) const {
+    T const y = T(alpha) * math::expm1(x);
+    return x > T(0) ? x : y;
+  }
+  template <class T>
+  KOKKOS_FUNCTION T slope(T x, T) const {
+    T const e = T(alpha) * math::exp(x);
+    return x > T(0) ? T(1) : e;
   }
 };
 ///@}

@@ -7,6 +7,7 @@
 #include <string>
 
 #include <heliograd/base/error.hpp>
+#include <heliograd/core/math.hpp>
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/launch.hpp>
 #include <heliograd/kernel/reduce.hpp>
@@ -60,7 +61,7 @@ struct BinAxis {
   /// Where a value above the noise stands, on its side: in (0, half].
   KOKKOS_FUNCTION T distance(T magnitude) const {
     T const bounded = magnitude < outer ? magnitude : outer;
-    T const u = per_log * Kokkos::log(bounded / inner);
+    T const u = per_log * math::log(bounded / inner);
     return u < static_cast<T>(half) ? u : static_cast<T>(half);
   }
 };

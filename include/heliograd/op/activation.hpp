@@ -72,6 +72,30 @@ Var<Rank, B> mish(Var<Rank, B> x) {
   return detail::activate("heliograd::mish", kernel::Mish{}, x);
 }
 
+/// The sigmoid-weighted unit, also called swish (Elfwing, Uchibe, Doya: Neural Networks 107, 2018).
+/// Math     \f$ y = x \sigma(x) \f$
+/// Gradient \f$ \sigma(x) + x \sigma(x) \sigma(-x) \f$.
+template <int Rank, class B>
+Var<Rank, B> silu(Var<Rank, B> x) {
+  return detail::activate("heliograd::silu", kernel::Silu{}, x);
+}
+
+/// The Gaussian error linear unit, exact, not by the tanh approximation (Hendrycks, Gimpel: 2016).
+/// Math     \f$ y = x \Phi(x) \f$, \f$\Phi\f$ the normal distribution function.
+/// Gradient \f$ \Phi(x) + x \varphi(x) \f$.
+template <int Rank, class B>
+Var<Rank, B> gelu(Var<Rank, B> x) {
+  return detail::activate("heliograd::gelu", kernel::Gelu{}, x);
+}
+
+/// The exponential linear unit (Clevert, Unterthiner, Hochreiter: ICLR 2016).
+/// Math     \f$ y = x \f$ for positive x, else \f$ \alpha (e^x - 1) \f$.
+/// Gradient 1, else \f$ \alpha e^x \f$.
+template <int Rank, class B>
+Var<Rank, B> elu(Var<Rank, B> x, double alpha = 1.0) {
+  return detail::activate("heliograd::elu", kernel::Elu{alpha}, x);
+}
+
 /// A rectifier whose slope for negative values is learnt (He, Zhang, Ren, Sun: Delving deep into rectifiers; ICCV 2015).
 /// Shapes   x [..., c], slope [1] (shared) or [c] (one per channel) -> the shape of x.
 /// Math     \f$ y = x \f$ for positive x, else \f$ a_c x \f$.
