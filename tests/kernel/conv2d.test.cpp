@@ -9,16 +9,20 @@
 #include <catch2/matchers/catch_matchers_exception.hpp>
 #include <cmath>
 #include <cstddef>
-#include <limits>
+#include <numeric>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
+#include <heliograd/kernel/conv_transpose2d.hpp>
 #include <heliograd/testing/compare.hpp>
 #include <heliograd/testing/draw.hpp>
+#include "kernel/tensors.hpp"
 #include "reference/conv2d.hpp"
+#include "reference/conv_transpose2d.hpp"
 #include "spaces.hpp"
 
 namespace {
@@ -26,13 +30,17 @@ namespace {
 namespace hg = heliograd;
 using hg::PaddingMode;
 using hg::Shape;
-using Values = std::vector<double>;
+using test::put;
+using test::target;
+using test::Values;
 
 std::string name_of(test::reference::Conv2d const& conv) {
   auto const& p = conv.options.padding;
   return "x " + to_string(conv.x) + " weight " + to_string(conv.weight) + " stride " +
-         std::to_string(conv.options.stride) + " padding " + std::to_string(p.top) + "," + std::to_string(p.bottom) +
-         "," + std::to_string(p.left) + "," + std::to_string(p.right) + " " + to_string(conv.options.mode);
+         std::to_string(conv.options.stride) + " dilation " + std::to_string(conv.options.dilation) + " groups " +
+         std::to_string(conv.options.groups) + " padding " + std::to_string(p.top) + "," + std::to_string(p.bottom) +
+         "," + std::to_string(p.left) + "," + std::to_string(p.right) + " " + to_string(conv.options.mode) +
+         ", " + to_string(conv.options.algorithm);
 }
 
 template <class B>
@@ -45,27 +53,10 @@ struct Problem {
           std::uint64_t seed = 7)
       : conv(x_shape, weight_shape, options) {
     hg::testing::Draws draws(seed);
-    auto const draw = [&](std::size_t count) {
-      return integers ? hg::testing::draw_integers(draws, count, -4, 4)
-                      : hg::testing::draw_uniform(draws, count, -1, 1);
-    };
-    x = draw(conv.x.size());
-    weight = draw(conv.weight.size());
-    bias = draw(conv.weight[3]);
-    gy = draw(conv.y.size());
-  }
-
-  template <int Rank>
-  static hg::Tensor<Rank, B> put(Shape<Rank> const& shape, Values const& values) {
-    auto tensor = hg::make_tensor<B>("values", shape);
-    hg::from_host(typename B::execution_space{}, tensor, std::vector<Scalar>(values.begin(), values.end()));
-    return tensor;
-  }
-  /// A target that must be overwritten (NaN, beta 0) or added to (ones, beta 1).
-  template <int Rank>
-  static hg::Sink<Rank, B> target(Shape<Rank> const& shape, hg::Tensor<Rank, B>& memory, bool add) {
-    memory = put(shape, Values(shape.size(), add ? 1.0 : std::numeric_limits<double>::quiet_NaN()));
-    return {memory, static_cast<Scalar>(add ? 1 : 0)};
+    x = test::draw_values<B>(draws, conv.x.size(), integers);
+    weight = test::draw_values<B>(draws, conv.weight.size(), integers);
+    bias = test::draw_values<B>(draws, conv.weight[3], integers);
+    gy = test::draw_values<B>(draws, conv.y.size(), integers);
   }
 
   struct Results {
@@ -76,51 +67,60 @@ struct Problem {
   Results run(typename B::execution_space const& exec = {}, bool add = false) const {
     hg::Workspace<B> ws(exec);
     Shape<1> const channels{conv.weight[3]};
-    auto const x_tensor = put(conv.x, x);
-    auto const weight_tensor = put(conv.weight, weight);
-    auto const gy_tensor = put(conv.y, gy);
+    auto const x_tensor = put<B>(conv.x, x);
+    auto const weight_tensor = put<B>(conv.weight, weight);
+    auto const gy_tensor = put<B>(conv.y, gy);
     hg::Tensor<4, B> y, gx, gw;
     hg::Tensor<1, B> gb;
-    target(conv.y, y, false);
-    hg::kernel::conv2d<B>(ws, x_tensor, weight_tensor, put(channels, bias), y, conv.options);
-    hg::kernel::conv2d_backward_data<B>(ws, gy_tensor, weight_tensor, target(conv.x, gx, add), conv.options);
-    hg::kernel::conv2d_backward_weight<B>(ws, x_tensor, gy_tensor, target(conv.weight, gw, add), conv.options);
-    hg::kernel::conv2d_backward_bias<B>(ws, gy_tensor, target(channels, gb, add));
+    target<B>(conv.y, y, false);
+    hg::kernel::conv2d<B>(ws, x_tensor, weight_tensor, put<B>(Shape<1>{bias.size()}, bias), y, conv.options);
+    hg::kernel::conv2d_backward_data<B>(ws, gy_tensor, weight_tensor, target<B>(conv.x, gx, add), conv.options);
+    hg::kernel::conv2d_backward_weight<B>(ws, x_tensor, gy_tensor, target<B>(conv.weight, gw, add), conv.options);
+    hg::kernel::conv2d_backward_bias<B>(ws, gy_tensor, target<B>(channels, gb, add));
     return {hg::to_host(exec, y), hg::to_host(exec, gx), hg::to_host(exec, gw), hg::to_host(exec, gb)};
   }
 };
 
-Values plus_one(Values values) {
-  for (double& value : values) value += 1;
-  return values;
+using test::plus_one;
+
+/// The named algorithms that can compute a convolution.
+std::vector<hg::ConvAlgorithm> algorithms_for(Shape<4> const& weight, hg::Conv2dOptions const& options) {
+  using enum hg::ConvAlgorithm;
+  std::vector<hg::ConvAlgorithm> algorithms{direct};
+  bool const square = weight[0] == weight[1] && options.dilation == 1;
+  if (square && weight[0] == 3 && options.stride == 1) algorithms.push_back(winograd_f2);
+  return algorithms;
 }
 
-/// All four results equal the reference exactly: sums of products of small integers have no rounding.
+/// All four results equal the reference exactly, by every algorithm: sums of products of small integers have no rounding.
+/// Winograd's and polyphase's transforms halve twice, which is exact on small integers as well.
 template <class B>
-void check_exact(Shape<4> const& x, Shape<4> const& weight, hg::Conv2dOptions options, bool add) {
-  if (options.algorithm == hg::ConvAlgorithm::automatic) {
-    options.algorithm = hg::ConvAlgorithm::direct;
-    check_exact<B>(x, weight, options, add);
-    options.algorithm = hg::ConvAlgorithm::winograd;  // its transforms halve twice: still exact on small integers
-    if (weight[0] == 3 && weight[1] == 3 && options.stride == 1) check_exact<B>(x, weight, options, add);
-    return;
-  }
-  Problem<B> const problem(x, weight, options, true);
-  auto const& conv = problem.conv;
-  auto const results = problem.run({}, add);
-  auto const expect = [&](std::vector<typename B::scalar_type> const& found, Values const& expected, char const* what) {
-    auto const difference = hg::testing::compare(found, expected);
-    if (difference.differing == 0) return;
-    INFO((conv.options.algorithm == hg::ConvAlgorithm::winograd ? "winograd, " : "direct, ")
-         << name_of(conv) << ": " << what << ", " << difference.differing << " of " << expected.size()
-         << " elements differ, the worst at " << difference.where);
-    CHECK(difference.differing == 0);
-  };
+void check_exact(Shape<4> const& x, Shape<4> const& weight, hg::Conv2dOptions const& options, bool add,
+                 bool with_bias = true) {
+  Problem<B> problem(x, weight, options, true);
+  if (!with_bias) problem.bias = {};
+  auto& conv = problem.conv;
   auto const maybe = [&](Values const& values) { return add ? plus_one(values) : values; };
-  expect(results.y, conv.forward(problem.x, problem.weight, problem.bias), "y");
-  expect(results.gx, maybe(conv.backward_data(problem.gy, problem.weight)), "gx");
-  expect(results.gw, maybe(conv.backward_weight(problem.x, problem.gy)), "gw");
-  expect(results.gb, maybe(conv.backward_bias(problem.gy)), "gb");
+  auto const y = conv.forward(problem.x, problem.weight, problem.bias);
+  auto const gx = maybe(conv.backward_data(problem.gy, problem.weight));
+  auto const gw = maybe(conv.backward_weight(problem.x, problem.gy));
+  auto const gb = maybe(conv.backward_bias(problem.gy));
+  for (hg::ConvAlgorithm const algorithm : algorithms_for(weight, options)) {
+    conv.options.algorithm = algorithm;
+    auto const results = problem.run({}, add);
+    auto const expect = [&](std::vector<typename B::scalar_type> const& found, Values const& expected,
+                            char const* what) {
+      auto const difference = hg::testing::compare(found, expected);
+      if (difference.differing == 0) return;
+      INFO(name_of(conv) << ": " << what << ", " << difference.differing << " of " << expected.size()
+                         << " elements differ, the worst at " << difference.where);
+      CHECK(difference.differing == 0);
+    };
+    expect(results.y, y, "y");
+    expect(results.gx, gx, "gx");
+    expect(results.gw, gw, "gw");
+    expect(results.gb, gb, "gb");
+  }
 }
 
 bool fits(hg::Conv2dOptions const& o, Shape<4> const& x, Shape<4> const& weight) {
@@ -128,8 +128,9 @@ bool fits(hg::Conv2dOptions const& o, Shape<4> const& x, Shape<4> const& weight)
   std::size_t const columns = static_cast<std::size_t>(std::max(o.padding.left, o.padding.right));
   if (o.mode == PaddingMode::reflect && (rows >= x[1] || columns >= x[2]) && rows + columns > 0) return false;
   if (o.mode == PaddingMode::periodic && (rows > x[1] || columns > x[2])) return false;
-  return x[1] + static_cast<std::size_t>(o.padding.top + o.padding.bottom) >= weight[0] &&
-         x[2] + static_cast<std::size_t>(o.padding.left + o.padding.right) >= weight[1];
+  auto const span = [&](std::size_t filter) { return (filter - 1) * static_cast<std::size_t>(o.dilation) + 1; };
+  return x[1] + static_cast<std::size_t>(o.padding.top + o.padding.bottom) >= span(weight[0]) &&
+         x[2] + static_cast<std::size_t>(o.padding.left + o.padding.right) >= span(weight[1]);
 }
 
 constexpr PaddingMode all_modes[] = {PaddingMode::zero, PaddingMode::reflect, PaddingMode::replicate,
@@ -137,26 +138,41 @@ constexpr PaddingMode all_modes[] = {PaddingMode::zero, PaddingMode::reflect, Pa
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("conv2d: all directions are exact on integers, small cross product", "[kernel][conv2d]",
+/// The full cross product of small shapes, filters, steps and paddings. Batch, bias, padding mode, precision and whether
+/// gradients add up change from problem to problem; of the large ones only every eighth is run.
+TEMPLATE_LIST_TEST_CASE("conv2d: all directions are exact on integers, the small cross product", "[kernel][conv2d]",
                         test::Backends) {
   using B = TestType;
+  bool const is_float = std::is_same_v<typename B::scalar_type, float>;
+  hg::testing::Draws draws(3);
   int problems = 0;
+  using Sides = std::pair<std::size_t, std::size_t>;
   for (std::size_t const c_in : {1, 3, 16, 17})
     for (std::size_t const c_out : {1, 16, 17})
-      for (auto const& [height, width] : {std::pair<std::size_t, std::size_t>{1, 1}, {2, 3}, {5, 4}, {16, 17}})
-        for (std::size_t const filter : {1, 3})
-          for (int const stride : {1, 2})
-            for (PaddingMode const mode : all_modes)
-              for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(1), hg::Padding2d(2, 0, 1, 3)}) {
-                if (padding == hg::Padding2d(0) && mode != PaddingMode::zero) continue;
-                hg::Conv2dOptions const options{stride, padding, mode};
-                Shape<4> const x{1 + problems % 2, height, width, c_in};
-                Shape<4> const weight{filter, filter, c_in, c_out};
-                if (!fits(options, x, weight)) continue;
-                check_exact<B>(x, weight, options, problems % 3 == 0);
-                ++problems;
-              }
-  CHECK(problems > 1000);
+      for (auto const& [height, width] : {Sides{1, 1}, {1, 7}, {5, 5}, {8, 7}, {16, 17}})
+        for (auto const& [kh, kw] : {Sides{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}, {7, 7}, {3, 1}, {1, 3}})
+          for (int const stride : {1, 2, 3})
+            for (int const dilation : {1, 2, 5})
+              for (std::size_t const groups : std::set<std::size_t>{1, 2, c_in})
+                for (int const k = static_cast<int>(std::max(kh, kw));
+                     hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(1), hg::Padding2d(k - 1),
+                                                     hg::Padding2d(k), hg::Padding2d(2, 0, 1, 3)}) {
+                  std::uint64_t const dice = draws.bits();
+                  if (c_in % groups != 0 || c_out % groups != 0) continue;
+                  hg::Conv2dOptions const options{.stride = stride,
+                                                  .padding = padding,
+                                                  .mode = all_modes[dice % 4],
+                                                  .dilation = dilation,
+                                                  .groups = static_cast<int>(groups)};
+                  Shape<4> const x{1 + dice / 4 % 2, height, width, c_in};
+                  Shape<4> const weight{kh, kw, c_in / groups, c_out};
+                  if (is_float != (dice / 8 % 2 == 0) || !fits(options, x, weight)) continue;
+                  bool const large = weight.size() * height * width > 60000;
+                  if (large && dice / 16 % 8 != 0) continue;
+                  check_exact<B>(x, weight, options, dice / 128 % 3 == 0, dice / 512 % 3 != 0);
+                  ++problems;
+                }
+  CHECK(problems > 3000);
 }
 
 TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact on integers", "[kernel][conv2d]",
@@ -168,7 +184,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact
       for (PaddingMode const mode : all_modes)
         for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(2), hg::Padding2d(0, 3, 1, 2)})
           for (auto const& [c_in, c_out] : {std::pair<std::size_t, std::size_t>{2, 5}, {5, 33}, {40, 3}}) {
-            hg::Conv2dOptions const options{stride, padding, mode};
+            hg::Conv2dOptions const options{.stride = stride, .padding = padding, .mode = mode};
             Shape<4> const x{2, 9, 6, c_in};
             Shape<4> const weight{kh, kw, c_in, c_out};
             if (!fits(options, x, weight)) continue;
@@ -185,6 +201,73 @@ TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact
   check_exact<B>({1, 40, 36, 16}, {4, 4, 16, 16}, {4, 0, PaddingMode::zero}, false);
 }
 
+/// The transposed convolution against its own definition; its gradients through the adjoint identity and through linearity in
+/// the weights: <gy, A(x, w)> = <gx, x> = <gw, w>, exactly so on integers.
+TEMPLATE_LIST_TEST_CASE("conv_transpose2d: exact on integers, and adjoint", "[kernel][conv_transpose2d]",
+                        test::Backends) {
+  using B = TestType;
+  using T = typename B::scalar_type;
+  hg::Workspace<B> ws;
+  hg::testing::Draws draws(5);
+  int problems = 0;
+  auto const dot = [](std::vector<T> const& a, Values const& b) {
+    double total = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) total += static_cast<double>(a[i]) * b[i];
+    return total;
+  };
+  for (auto const& [c_in, c_out] : {std::pair<std::size_t, std::size_t>{1, 16}, {17, 1}, {3, 4}, {16, 34}, {24, 20}})
+    for (auto const& [height, width] : {std::pair<std::size_t, std::size_t>{1, 1}, {2, 5}, {9, 8}})
+      for (auto const& [kh, kw] : {std::pair<std::size_t, std::size_t>{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}, {3, 1}})
+        for (int const stride : {1, 2, 3})
+          for (int const output_padding : {0, 1, 2})
+            for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(1), hg::Padding2d(0, 2, 1, 0)})
+              for (auto const& [dilation, groups] : {std::pair<int, int>{1, 1}, {2, 1}, {1, 2}}) {
+                if (output_padding >= stride || c_in % static_cast<std::size_t>(groups) != 0 ||
+                    c_out % static_cast<std::size_t>(groups) != 0)
+                  continue;
+                hg::ConvTranspose2dOptions const options{stride, padding, output_padding, dilation, groups};
+                Shape<4> const x_shape{1 + static_cast<std::size_t>(problems % 2), height, width, c_in};
+                Shape<4> const w_shape{kh, kw, c_out / static_cast<std::size_t>(groups), c_in};
+                auto const cut = [&](std::size_t extent, std::size_t filter, int pads) {
+                  return static_cast<int>(extent - 1) * stride + dilation * static_cast<int>(filter - 1) + 1 +
+                             output_padding <=
+                         pads;
+                };
+                if (cut(height, kh, padding.top + padding.bottom) || cut(width, kw, padding.left + padding.right))
+                  continue;
+                ++problems;
+                test::reference::ConvTranspose2d const reference(x_shape, w_shape, options);
+                auto const x = test::draw_values<B>(draws, x_shape.size(), true);
+                auto const w = test::draw_values<B>(draws, w_shape.size(), true);
+                auto const bias = test::draw_values<B>(draws, problems % 3 ? c_out : 0, true);
+                auto const gy = test::draw_values<B>(draws, reference.y.size(), true);
+                bool const add = problems % 2 == 0;
+                hg::Tensor<4, B> y, gx, gw;
+                auto const w_tensor = put<B>(w_shape, w);
+                auto const gy_tensor = put<B>(reference.y, gy);
+                target<B>(reference.y, y, false);
+                hg::kernel::conv_transpose2d<B>(ws, put<B>(x_shape, x), w_tensor, put<B>(Shape<1>{bias.size()}, bias),
+                                                y, options);
+                hg::kernel::conv_transpose2d_backward_data<B>(ws, gy_tensor, w_tensor, target<B>(x_shape, gx, add),
+                                                              options);
+                hg::kernel::conv_transpose2d_backward_weight<B>(ws, put<B>(x_shape, x), gy_tensor,
+                                                                target<B>(w_shape, gw, add), options);
+                auto const expected = reference.forward(x, w, bias);
+                double const form = dot(std::vector<T>(gy.begin(), gy.end()), reference.forward(x, w, {}));
+                auto const ones = [&](Values const& v) { return add ? std::accumulate(v.begin(), v.end(), 0.0) : 0.0; };
+                bool const right = hg::testing::compare(hg::to_host(ws.exec(), y), expected).differing == 0 &&
+                                   dot(hg::to_host(ws.exec(), gx), x) == form + ones(x) &&
+                                   dot(hg::to_host(ws.exec(), gw), w) == form + ones(w);
+                if (right) continue;
+                CAPTURE(to_string(x_shape), to_string(w_shape), stride, output_padding, dilation, groups, padding.top,
+                        padding.bottom, padding.left, padding.right);
+                CHECK(hg::testing::compare(hg::to_host(ws.exec(), y), expected).differing == 0);
+                CHECK(dot(hg::to_host(ws.exec(), gx), x) == form + ones(x));
+                CHECK(dot(hg::to_host(ws.exec(), gw), w) == form + ones(w));
+              }
+  CHECK(problems > 1000);
+}
+
 TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, are exact on integers",
                         "[kernel][conv2d]", test::Backends) {
   using B = TestType;
@@ -196,19 +279,23 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, 
       for (int const stride : {1, 2, 3})
         for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(1), hg::Padding2d(2, 0, 1, 3)})
           for (auto const& [kh, kw] : {std::pair<std::size_t, std::size_t>{1, 1}, {3, 3}, {2, 5}}) {
-            hg::Conv2dOptions const options{stride, padding, mode};
-            if (!fits(options, {2, 6, 5, 3}, {kh, kw, 3, 4})) continue;
+            hg::Conv2dOptions options{.stride = stride, .padding = padding, .mode = mode};
+            if (problems % 3 == 1) options.dilation = 2;
+            if (problems % 5 == 2) options.groups = 2;
+            Shape<4> const weight_shape{kh, kw, 4 / static_cast<std::size_t>(options.groups), 6};
             ++problems;
-            Problem<B> const problem({2, 6, 5, 3}, {kh, kw, 3, 4}, options, true);
+            if (!fits(options, {2, 6, 5, 4}, weight_shape)) continue;
+            Problem<B> const problem({2, 6, 5, 4}, weight_shape, options, true);
             auto const& conv = problem.conv;
             auto const g = detail::conv2d_geometry(conv.x, conv.weight, options);
             auto const put = [](Values const& values) { return std::vector<T>(values.begin(), values.end()); };
             auto const x = put(problem.x), weight = put(problem.weight), bias = put(problem.bias), gy = put(problem.gy);
             std::vector<T> y(conv.y.size()), gx(conv.x.size(), T(1)), gw(conv.weight.size());
-            detail::Conv2dElement<T> const forward{g, x.data(), weight.data(), bias.data(), y.data()};
+            hg::Sink<4, B> const y_sink{hg::view_at<hg::TensorRef<4, B>>(y.data(), conv.y), T(0)};
+            detail::Conv2dElement<B> const forward{g, x.data(), weight.data(), bias.data(), y_sink};
             for (std::size_t i = 0; i < y.size(); ++i) forward(i);
             hg::Sink<4, B> const sink{hg::view_at<hg::TensorRef<4, B>>(gx.data(), conv.x), T(1)};
-            detail::Conv2dBackwardDataElement<B> const data{g, gy.data(), weight.data(), sink};
+            detail::Conv2dBackwardDataElement<B> const data{g, gy.data(), weight.data(), nullptr, sink};
             for (std::size_t i = 0; i < gx.size(); ++i) data(i);
             detail::Conv2dWeightTerm<T> const term{g, x.data(), gy.data()};
             for (std::size_t i = 0; i < gw.size(); ++i) {
@@ -233,17 +320,17 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
   using B = TestType;
   // The reference is itself rounded to double.
   double const bar = std::is_same_v<typename B::scalar_type, float> ? 5e-7 : 5e-15;
-  for (auto const algorithm : {hg::ConvAlgorithm::direct, hg::ConvAlgorithm::winograd})
+  for (auto const algorithm : {hg::ConvAlgorithm::direct, hg::ConvAlgorithm::winograd_f2})
     for (double const scale : {1e-6, 1.0, 1e6})
       for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // 576 and 4608 terms
-        Problem<B> problem({2, 6, 7, channels}, {3, 3, channels, 24}, {1, 1, PaddingMode::reflect, algorithm}, false);
+        Problem<B> problem({2, 6, 7, channels}, {3, 3, channels, 24}, {.padding = 1, .mode = PaddingMode::reflect, .algorithm = algorithm}, false);
         for (double& value : problem.x)
           value = static_cast<double>(static_cast<typename B::scalar_type>(value * scale));
         for (Values* values : {&problem.weight, &problem.bias, &problem.gy})
           for (double& value : *values) value = static_cast<double>(static_cast<typename B::scalar_type>(value));
         auto const results = problem.run();
         auto const& conv = problem.conv;
-        bool const winograd = algorithm == hg::ConvAlgorithm::winograd;
+        bool const winograd = algorithm != hg::ConvAlgorithm::direct;
         CAPTURE(scale, channels, winograd);
         CHECK(hg::testing::compare(results.y, conv.forward(problem.x, problem.weight, problem.bias)).relative < bar);
         CHECK(hg::testing::compare(results.gx, conv.backward_data(problem.gy, problem.weight)).relative < bar);
@@ -306,4 +393,21 @@ TEST_CASE("conv2d: shapes that do not fit are refused by name", "[kernel][conv2d
                        Message("heliograd: conv2d: the stride must be at least 1 (found 0)"));
   CHECK_THROWS_AS(hg::kernel::conv2d_shape({1, 8, 8, 3}, {3, 3, 3, 5}, {.padding = -1}), hg::UsageError);
   CHECK_THROWS_AS(hg::kernel::conv2d_shape({1, 8, 8, 3}, {0, 3, 3, 5}), hg::ShapeError);
+}
+
+TEST_CASE("conv_transpose2d: shapes that do not fit are refused by name", "[kernel][conv_transpose2d]") {
+  using Catch::Matchers::Message;
+  auto const shape = [](Shape<4> const& x, Shape<4> const& weight, hg::ConvTranspose2dOptions const& options) {
+    return hg::kernel::conv_transpose2d_shape(x, weight, options);
+  };
+  CHECK(shape({1, 8, 9, 3}, {4, 4, 5, 3}, {.stride = 2, .padding = 1}) == Shape<4>{1, 16, 18, 5});
+  CHECK(shape({1, 8, 9, 3}, {3, 3, 5, 3}, {.stride = 2, .padding = 1, .output_padding = 1}) == Shape<4>{1, 16, 18, 5});
+  CHECK_THROWS_MATCHES(shape({1, 8, 8, 3}, {4, 4, 3, 5}, {}), hg::ShapeError,
+                       Message("heliograd: conv_transpose2d: x is [1, 8, 8, 3], expected 5 channels as in weight "
+                               "[4, 4, 3, 5] [kh, kw, c_out, c_in]"));
+  CHECK_THROWS_MATCHES(shape({1, 8, 8, 3}, {3, 3, 5, 3}, {.stride = 2, .output_padding = 2}), hg::UsageError,
+                       Message("heliograd: conv_transpose2d: the output padding must be below the stride of 2 (found "
+                               "2)"));
+  CHECK_THROWS_AS(shape({1, 1, 1, 3}, {1, 1, 5, 3}, {.padding = 1}), hg::ShapeError);
+  CHECK_THROWS_AS(shape({1, 8, 8, 3}, {3, 3, 5, 3}, {.padding = -1}), hg::UsageError);
 }

@@ -8,7 +8,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
 #include <cstddef>
-#include <limits>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -16,6 +15,7 @@
 #include <heliograd/core/copy.hpp>
 #include <heliograd/testing/compare.hpp>
 #include <heliograd/testing/draw.hpp>
+#include "kernel/tensors.hpp"
 #include "reference/upsample_conv2d.hpp"
 #include "spaces.hpp"
 
@@ -23,7 +23,9 @@ namespace {
 
 namespace hg = heliograd;
 using hg::Shape;
-using Values = std::vector<double>;
+using test::put;
+using test::target;
+using test::Values;
 
 template <class B>
 struct Problem {
@@ -34,28 +36,10 @@ struct Problem {
   Problem(Shape<4> const& x_shape, std::size_t c_out, int factor, bool integers = false)
       : reference(x_shape, {3, 3, x_shape[3], c_out}, factor) {
     hg::testing::Draws draws(11);
-    auto const draw = [&](std::size_t count) {
-      auto values =
-          integers ? hg::testing::draw_integers(draws, count, -4, 4) : hg::testing::draw_uniform(draws, count, -1, 1);
-      for (double& value : values) value = static_cast<double>(static_cast<Scalar>(value));
-      return values;
-    };
-    x = draw(reference.x.size());
-    weight = draw(reference.conv.weight.size());
-    bias = draw(c_out);
-    gy = draw(reference.conv.y.size());
-  }
-
-  template <int Rank>
-  static hg::Tensor<Rank, B> put(Shape<Rank> const& shape, Values const& values) {
-    auto tensor = hg::make_tensor<B>("values", shape);
-    hg::from_host(typename B::execution_space{}, tensor, std::vector<Scalar>(values.begin(), values.end()));
-    return tensor;
-  }
-  template <int Rank>
-  static hg::Sink<Rank, B> target(Shape<Rank> const& shape, hg::Tensor<Rank, B>& memory, bool add) {
-    memory = put(shape, Values(shape.size(), add ? 1.0 : std::numeric_limits<double>::quiet_NaN()));
-    return {memory, static_cast<Scalar>(add ? 1 : 0)};
+    x = test::draw_values<B>(draws, reference.x.size(), integers);
+    weight = test::draw_values<B>(draws, reference.conv.weight.size(), integers);
+    bias = test::draw_values<B>(draws, c_out, integers);
+    gy = test::draw_values<B>(draws, reference.conv.y.size(), integers);
   }
 
   struct Results {
@@ -66,15 +50,15 @@ struct Problem {
   Results run(typename B::execution_space const& exec = {}, bool add = false) const {
     hg::Workspace<B> ws(exec);
     Shape<1> const channels{bias.size()};
-    auto const x_tensor = put(reference.x, x);
-    auto const weight_tensor = put(reference.conv.weight, weight);
+    auto const x_tensor = put<B>(reference.x, x);
+    auto const weight_tensor = put<B>(reference.conv.weight, weight);
     hg::Tensor<4, B> y, gx, gw;
     hg::Tensor<1, B> gb;
-    target(reference.conv.y, y, false);
-    hg::kernel::upsample_conv2d<B>(ws, x_tensor, weight_tensor, put(channels, bias), y, reference.factor);
-    hg::kernel::upsample_conv2d_backward<B>(ws, x_tensor, weight_tensor, put(reference.conv.y, gy),
-                                            target(reference.x, gx, add), target(reference.conv.weight, gw, add),
-                                            target(channels, gb, add), reference.factor);
+    target<B>(reference.conv.y, y, false);
+    hg::kernel::upsample_conv2d<B>(ws, x_tensor, weight_tensor, put<B>(channels, bias), y, reference.factor);
+    hg::kernel::upsample_conv2d_backward<B>(ws, x_tensor, weight_tensor, put<B>(reference.conv.y, gy),
+                                            target<B>(reference.x, gx, add), target<B>(reference.conv.weight, gw, add),
+                                            target<B>(channels, gb, add), reference.factor);
     return {hg::to_host(exec, y), hg::to_host(exec, gx), hg::to_host(exec, gw), hg::to_host(exec, gb)};
   }
 
@@ -170,14 +154,14 @@ TEMPLATE_LIST_TEST_CASE("upsample_conv2d: gradients that are not wanted are not 
   Problem<B> const problem({2, 5, 6, 8}, 20, 2);
   auto const all = problem.run();
   hg::Workspace<B> ws;
-  auto const x = problem.put(problem.reference.x, problem.x);
-  auto const weight = problem.put(problem.reference.conv.weight, problem.weight);
-  auto const gy = problem.put(problem.reference.conv.y, problem.gy);
+  auto const x = put<B>(problem.reference.x, problem.x);
+  auto const weight = put<B>(problem.reference.conv.weight, problem.weight);
+  auto const gy = put<B>(problem.reference.conv.y, problem.gy);
   hg::Tensor<4, B> gx, gw;
   hg::Tensor<1, B> gb;
-  auto const x_sink = problem.target(problem.reference.x, gx, false);
-  auto const w_sink = problem.target(problem.reference.conv.weight, gw, false);
-  auto const b_sink = problem.target(Shape<1>{problem.bias.size()}, gb, false);
+  auto const x_sink = target<B>(problem.reference.x, gx, false);
+  auto const w_sink = target<B>(problem.reference.conv.weight, gw, false);
+  auto const b_sink = target<B>(Shape<1>{problem.bias.size()}, gb, false);
   hg::kernel::upsample_conv2d_backward<B>(ws, x, weight, gy, x_sink, {}, {}, 2);
   hg::kernel::upsample_conv2d_backward<B>(ws, x, weight, gy, {}, w_sink, {}, 2);
   hg::kernel::upsample_conv2d_backward<B>(ws, x, weight, gy, {}, {}, b_sink, 2);

@@ -35,7 +35,8 @@ struct Conv2d {
   Conv2d(heliograd::Shape<4> const& x_shape, heliograd::Shape<4> const& weight_shape, heliograd::Conv2dOptions const& o)
       : x(x_shape), weight(weight_shape), options(o) {
     auto const out = [&](std::size_t extent, int before, int after, std::size_t filter) {
-      return (extent + static_cast<std::size_t>(before + after) - filter) / static_cast<std::size_t>(o.stride) + 1;
+      std::size_t const span = (filter - 1) * static_cast<std::size_t>(o.dilation) + 1;
+      return (extent + static_cast<std::size_t>(before + after) - span) / static_cast<std::size_t>(o.stride) + 1;
     };
     y = {x[0], out(x[1], o.padding.top, o.padding.bottom, weight[0]),
          out(x[2], o.padding.left, o.padding.right, weight[1]), weight[3]};
@@ -44,21 +45,25 @@ struct Conv2d {
   /// Calls visit(x index, weight index, y index) for every product.
   template <class Visit>
   void for_each_product(Visit const& visit) const {
+    int const stride = options.stride;
+    int const dilation = options.dilation;
+    std::size_t const in_group = weight[2];
+    std::size_t const out_group = weight[3] / static_cast<std::size_t>(options.groups);
     for (std::size_t n = 0; n < y[0]; ++n)
       for (std::size_t p = 0; p < y[1]; ++p)
         for (std::size_t q = 0; q < y[2]; ++q)
           for (std::size_t i = 0; i < weight[0]; ++i)
             for (std::size_t j = 0; j < weight[1]; ++j) {
-              int const stride = options.stride;
-              int const h = source(static_cast<int>(p) * stride + static_cast<int>(i) - options.padding.top,
+              int const h = source(static_cast<int>(p) * stride + static_cast<int>(i) * dilation - options.padding.top,
                                    static_cast<int>(x[1]), options.mode);
-              int const w = source(static_cast<int>(q) * stride + static_cast<int>(j) - options.padding.left,
+              int const w = source(static_cast<int>(q) * stride + static_cast<int>(j) * dilation - options.padding.left,
                                    static_cast<int>(x[2]), options.mode);
               if (h < 0 || w < 0) continue;
-              for (std::size_t c = 0; c < x[3]; ++c)
+              std::size_t const pixel = (n * x[1] + static_cast<std::size_t>(h)) * x[2] + static_cast<std::size_t>(w);
+              for (std::size_t c = 0; c < in_group; ++c)
                 for (std::size_t o = 0; o < y[3]; ++o)
-                  visit(((n * x[1] + static_cast<std::size_t>(h)) * x[2] + static_cast<std::size_t>(w)) * x[3] + c,
-                        ((i * weight[1] + j) * x[3] + c) * y[3] + o, ((n * y[1] + p) * y[2] + q) * y[3] + o);
+                  visit(pixel * x[3] + o / out_group * in_group + c, ((i * weight[1] + j) * in_group + c) * y[3] + o,
+                        ((n * y[1] + p) * y[2] + q) * y[3] + o);
             }
   }
 

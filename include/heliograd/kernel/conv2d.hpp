@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -11,81 +12,85 @@
 #include <heliograd/core/sink.hpp>
 #include <heliograd/core/tensor.hpp>
 #include <heliograd/core/workspace.hpp>
+#include <heliograd/kernel/conv2d_options.hpp>
+#include <heliograd/kernel/detail/conv2d_any.hpp>
 #include <heliograd/kernel/detail/conv2d_device.hpp>
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
-#include <heliograd/kernel/detail/winograd_host.hpp>
-#include <heliograd/kernel/launch.hpp>
 #include <heliograd/kernel/padding.hpp>
 
-namespace heliograd::inline HELIOGRAD_ABI {
-
-/// How a convolution is computed on the host. `direct` sums every product; `winograd` needs 2.25 times fewer multiplications
-/// for 3x3 filters of stride 1, with about the same rounding error; `automatic` takes it where it is the faster one.
-enum class ConvAlgorithm { automatic, direct, winograd };
-
-/// How a convolution steps and what it sees outside the image: `{.stride = 2, .padding = 1, .mode = PaddingMode::reflect}`.
-struct Conv2dOptions {
-  int stride = 1;
-  Padding2d padding = {};
-  PaddingMode mode = PaddingMode::zero;
-  ConvAlgorithm algorithm = ConvAlgorithm::automatic;
-};
-
-namespace kernel {
+namespace heliograd::inline HELIOGRAD_ABI::kernel {
 
 namespace detail {
 
-/// Whether Winograd's algorithm is taken: where it can be, and either is wanted or pays, which takes channels enough to make
-/// up for the transforms.
-inline bool takes_winograd(Conv2dGeometry const& g, ConvAlgorithm algorithm) {
-  bool const possible = g.filter_height == 3 && g.filter_width == 3 && g.stride == 1;
-  if (algorithm == ConvAlgorithm::winograd)
-    expect(possible, "conv2d: Winograd's algorithm serves 3 x 3 filters of stride 1 (found " +
-                         std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) + ", stride " +
-                         std::to_string(g.stride) + "); use ConvAlgorithm::automatic");
-  return possible && algorithm != ConvAlgorithm::direct &&
-         (algorithm == ConvAlgorithm::winograd || (g.in_channels >= 16 && g.out_channels >= 16));
-}
-
-/// Checks that the shapes make a convolution and gathers its numbers.
-inline Conv2dGeometry conv2d_geometry(Shape<4> const& x, Shape<4> const& weight, Conv2dOptions const& options) {
+/// Checks that the shapes make a convolution and gathers its numbers. `op` is named in messages.
+inline Conv2dGeometry conv2d_geometry(Shape<4> const& x, Shape<4> const& weight, Conv2dOptions const& options,
+                                      char const* op = "conv2d") {
+  constexpr std::size_t most = static_cast<std::size_t>(std::numeric_limits<int>::max());
+  std::string const name = op;
   for (int axis = 0; axis < 4; ++axis)
-    expect_shape(x[axis] <= static_cast<std::size_t>(std::numeric_limits<int>::max()),
-                 "conv2d: x is " + to_string(x) + ", expected fewer than 2^31 elements along each axis");
-  expect(options.stride >= 1, "conv2d: the stride must be at least 1 (found " + std::to_string(options.stride) + ")");
-  expect_shape(weight.size() > 0, "conv2d: weight is " + to_string(weight) + ", expected no empty axis");
-  expect_shape(x[3] == weight[2], "conv2d: x is " + to_string(x) + ", expected " + std::to_string(weight[2]) +
-                                      " channels as in weight " + to_string(weight) + " [kh, kw, c_in, c_out]");
-  expect_padding("conv2d", options.padding, options.mode, x[1], x[2]);
+    expect_shape(x[axis] <= most && weight[axis] <= most,
+                 name + ": x is " + to_string(x) + ", weight " + to_string(weight) +
+                     ", expected fewer than 2^31 elements along each axis");
+  expect(options.stride >= 1, name + ": the stride must be at least 1 (found " + std::to_string(options.stride) + ")");
+  expect(options.dilation >= 1,
+         name + ": the dilation must be at least 1 (found " + std::to_string(options.dilation) + ")");
+  expect(options.groups >= 1,
+         name + ": there must be at least 1 group (found " + std::to_string(options.groups) + ")");
+  expect_shape(weight.size() > 0, name + ": weight is " + to_string(weight) + ", expected no empty axis");
+  std::size_t const groups = static_cast<std::size_t>(options.groups);
+  std::string const in_groups = groups == 1 ? "" : " in " + std::to_string(groups) + " groups";
+  expect_shape(x[3] == groups * weight[2],
+               name + ": x is " + to_string(x) + ", expected " + std::to_string(groups * weight[2]) +
+                   " channels as in weight " + to_string(weight) + " [kh, kw, c_in, c_out]" + in_groups);
+  expect_shape(weight[3] % groups == 0, name + ": weight is " + to_string(weight) +
+                                            ", expected output channels that divide into " + std::to_string(groups) +
+                                            " groups");
+  expect_padding(name, options.padding, options.mode, x[1], x[2]);
+
+  auto const span = [&](std::size_t filter) { return (filter - 1) * static_cast<std::size_t>(options.dilation) + 1; };
+  auto const padded = [](std::size_t extent, int before, int after) {
+    return extent + static_cast<std::size_t>(before) + static_cast<std::size_t>(after);
+  };
+  std::size_t const padded_height = padded(x[1], options.padding.top, options.padding.bottom);
+  std::size_t const padded_width = padded(x[2], options.padding.left, options.padding.right);
+  expect_shape(padded_height <= most && padded_width <= most && span(weight[0]) <= most && span(weight[1]) <= most &&
+                   weight[0] * weight[1] <= most && weight[0] * weight[1] * std::max(weight[2], weight[3]) <= most,
+               name + ": x is " + to_string(x) + ", weight " + to_string(weight) +
+                   ", expected fewer than 2^31 padded rows and columns, and taps times channels");
+  expect_shape(x[1] > 0 && x[2] > 0 && padded_height >= span(weight[0]) && padded_width >= span(weight[1]),
+               name + ": x is " + to_string(x) + ", with its padding " + std::to_string(padded_height) + " x " +
+                   std::to_string(padded_width) + ", expected at least the filter's " +
+                   std::to_string(span(weight[0])) + " x " + std::to_string(span(weight[1])) + "; add padding");
 
   Conv2dGeometry g{};
   g.images = static_cast<int>(x[0]);
   g.height = static_cast<int>(x[1]);
   g.width = static_cast<int>(x[2]);
-  g.in_channels = static_cast<int>(x[3]);
+  g.in_channels = static_cast<int>(weight[2]);
   g.filter_height = static_cast<int>(weight[0]);
   g.filter_width = static_cast<int>(weight[1]);
-  g.out_channels = static_cast<int>(weight[3]);
+  g.out_channels = static_cast<int>(weight[3] / groups);
   g.stride = options.stride;
+  g.dilation = options.dilation;
+  g.groups = options.groups;
   g.padding = options.padding;
   g.mode = options.mode;
-  int const padded_height = g.height + g.padding.top + g.padding.bottom;
-  int const padded_width = g.width + g.padding.left + g.padding.right;
-  expect_shape(g.height > 0 && g.width > 0 && padded_height >= g.filter_height && padded_width >= g.filter_width,
-               "conv2d: x is " + to_string(x) + ", with its padding " + std::to_string(padded_height) + " x " +
-                   std::to_string(padded_width) + ", expected at least the filter's " +
-                   std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) + "; add padding");
-  g.out_height = (padded_height - g.filter_height) / g.stride + 1;
-  g.out_width = (padded_width - g.filter_width) / g.stride + 1;
+  g.out_height = (static_cast<int>(padded_height) - g.span_down()) / g.stride + 1;
+  g.out_width = (static_cast<int>(padded_width) - g.span_across()) / g.stride + 1;
   return g;
 }
 
-inline Shape<4> output_shape(Conv2dGeometry const& g) { return {g.images, g.out_height, g.out_width, g.out_channels}; }
+inline Shape<4> output_shape(Conv2dGeometry const& g) { return {g.images, g.out_height, g.out_width, g.y_pixel()}; }
 
 inline void expect_output(char const* op, char const* argument, Shape<4> const& found, Conv2dGeometry const& g) {
   expect_shape(found == output_shape(g), std::string(op) + ": " + argument + " is " + to_string(found) + ", expected " +
                                              to_string(output_shape(g)));
+}
+
+template <class B>
+typename B::scalar_type const* data_or_null(ConstTensorRef<1, B> const& bias) {
+  return bias.size() > 0 ? bias.data() : nullptr;
 }
 
 }  // namespace detail
@@ -101,16 +106,7 @@ void conv2d(Workspace<B>& ws, ConstTensorRef<4, B> x, ConstTensorRef<4, B> weigh
             TensorRef<4, B> y, Conv2dOptions const& options = {}) {
   auto const g = detail::conv2d_geometry(shape_of(x), shape_of(weight), options);
   detail::expect_output("conv2d", "y", shape_of(y), g);
-  auto const* const bias_data = bias.size() > 0 ? bias.data() : nullptr;
-  if constexpr (B::on_host) {
-    if (detail::takes_winograd(g, options.algorithm))
-      detail::conv2d_winograd<B>(ws, g, x.data(), weight.data(), bias_data, y.data());
-    else
-      detail::conv2d_host<B>(ws, g, x.data(), weight.data(), bias_data, y.data());
-  } else {
-    for_each_item(ws, "heliograd::conv2d", y.size(),
-                  detail::Conv2dElement<typename B::scalar_type>{g, x.data(), weight.data(), bias_data, y.data()});
-  }
+  detail::conv2d_any<B>(ws, g, options, x.data(), weight.data(), detail::data_or_null<B>(bias), Sink<4, B>{y, 0});
 }
 
 /// The gradient of conv2d with respect to x, given gy at its output.
@@ -119,15 +115,7 @@ void conv2d_backward_data(Workspace<B>& ws, ConstTensorRef<4, B> gy, ConstTensor
                           Conv2dOptions const& options = {}) {
   auto const g = detail::conv2d_geometry(shape_of(gx.out), shape_of(weight), options);
   detail::expect_output("conv2d_backward_data", "gy", shape_of(gy), g);
-  if constexpr (B::on_host) {
-    if (detail::takes_winograd(g, options.algorithm))
-      detail::conv2d_backward_data_winograd<B>(ws, g, gy.data(), weight.data(), gx);
-    else
-      detail::conv2d_backward_data_host<B>(ws, g, gy.data(), weight.data(), gx);
-  } else {
-    for_each_item(ws, "heliograd::conv2d_backward_data", gx.out.size(),
-                  detail::Conv2dBackwardDataElement<B>{g, gy.data(), weight.data(), gx});
-  }
+  detail::conv2d_backward_data_any<B>(ws, g, options, gy.data(), weight.data(), detail::data_or_null<B>({}), gx);
 }
 
 /// The gradient of conv2d with respect to the weights.
@@ -136,16 +124,7 @@ void conv2d_backward_weight(Workspace<B>& ws, ConstTensorRef<4, B> x, ConstTenso
                             Conv2dOptions const& options = {}) {
   auto const g = detail::conv2d_geometry(shape_of(x), shape_of(gw.out), options);
   detail::expect_output("conv2d_backward_weight", "gy", shape_of(gy), g);
-  if constexpr (B::on_host) {
-    if (detail::takes_winograd(g, options.algorithm))
-      detail::conv2d_backward_weight_winograd<B>(ws, g, x.data(), gy.data(), gw);
-    else
-      detail::conv2d_backward_weight_host<B>(ws, g, x.data(), gy.data(), gw);
-  } else {
-    reduce<1>(ws, "heliograd::conv2d_backward_weight", gw.out.size(),
-              static_cast<std::size_t>(g.images) * g.out_height * g.out_width,
-              detail::Conv2dWeightTerm<typename B::scalar_type>{g, x.data(), gy.data()}, detail::DeliverSum<4, B>{gw});
-  }
+  detail::conv2d_backward_weight_any<B>(ws, g, options, x.data(), gy.data(), gw);
 }
 
 /// The gradient of conv2d with respect to the bias: the sum of gy over images and pixels.
@@ -161,5 +140,4 @@ void conv2d_backward_bias(Workspace<B>& ws, ConstTensorRef<4, B> gy, Sink<1, B> 
               detail::ChannelTerm<typename B::scalar_type>{gy.data(), gy.extent(3)}, detail::DeliverSum<1, B>{gb});
 }
 
-}  // namespace kernel
-}  // namespace heliograd::inline HELIOGRAD_ABI
+}  // namespace heliograd::inline HELIOGRAD_ABI::kernel

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
 #include <heliograd/core/sink.hpp>
 #include <heliograd/core/workspace.hpp>
@@ -13,23 +14,44 @@
 #include <heliograd/kernel/detail/strip.hpp>
 
 /// \file
-/// Direct convolution on host spaces. Work is cut into rectangles of the result; each worker copies the padded pixels under
-/// its rectangle, then sums over packed filters with tiles of pixels x output channels held in registers. What a number
-/// is made of, and in which order, depends neither on the worker nor on the place in the batch.
+/// Direct convolution on host spaces, one group of channels. Work is cut into rectangles of the result; each worker copies
+/// the padded pixels under its rectangle, then sums over packed filters with tiles of pixels x output channels held in
+/// registers. What a number is made of, and in which order, depends neither on the worker nor on the place in the batch.
 namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
 /// Rectangles are so large that the padded copy under them and one panel of filters stay in a core's cache.
 inline constexpr int block_pixels = 256;
 inline constexpr int block_columns = 64;
 
+/// The image that a group of channels of x is, from the first pixel of image n on.
+template <class T>
+PaddedImage<T> x_image(Conv2dGeometry const& g, T const* x, int n) {
+  return {x + g.x_index(n, 0, 0, 0), g.height, g.width, g.in_channels, g.mode, g.x_pixel()};
+}
+/// The same of y or its gradient, with zeros around.
+template <class T>
+PaddedImage<T> y_image(Conv2dGeometry const& g, T const* y, int n) {
+  return {y + g.y_index(n, 0, 0, 0), g.out_height, g.out_width, g.out_channels, PaddingMode::zero, g.y_pixel()};
+}
+
+/// A bias filled up with zeros to whole panels; a null one is all zeros.
+template <class T, class Scope>
+T const* whole_panels(Scope& scope, T const* bias, int channels) {
+  Panels<T> const panels{channels};
+  T* const padded = scope.template take<T>(static_cast<std::size_t>(panels.packed(1)));
+  for (int c = 0; c < panels.packed(1); ++c) padded[c] = bias != nullptr && c < channels ? bias[c] : T(0);
+  return padded;
+}
+
 // ---------------------------------------------------------------------------------------------------------------- forward
 
-/// Packs [terms, channels] filters into panels.
+/// Packs [terms, channels] filters, whose terms lie `row` apart, into panels.
 template <class T>
 struct PackFilter {
   T const* weight;
   T* packed;
   std::int64_t terms;
+  std::int64_t row;
   Panels<T> panels;
 
   void operator()(int, std::int64_t panel_index) const {
@@ -37,7 +59,7 @@ struct PackFilter {
     int const width = panels.vectors(panel) * Simd<T>::size;
     T* to = packed + panels.offset(panel, terms);
     T const* from = weight + panels.first(panel);
-    for (std::int64_t term = 0; term < terms; ++term, from += panels.channels, to += width)
+    for (std::int64_t term = 0; term < terms; ++term, from += row, to += width)
       for (int c = 0; c < width; ++c) to[c] = c < panels.columns(panel) ? from[c] : T(0);
   }
 };
@@ -48,104 +70,128 @@ struct TransposeFilter {
   T const* weight;
   T* packed;
   std::int64_t terms;
-  int channels;
+  std::int64_t row;
 
   void operator()(int, std::int64_t channel) const {
-    for (std::int64_t term = 0; term < terms; ++term)
-      packed[channel * terms + term] = weight[term * channels + channel];
+    for (std::int64_t term = 0; term < terms; ++term) packed[channel * terms + term] = weight[term * row + channel];
   }
 };
 
-template <class T>
+template <class B, class T = typename B::scalar_type>
 struct Conv2dForward {
   Conv2dGeometry g;
   BlockGrid grid;
   Run const* runs;
   T const* x;
   T const* filter;  ///< panels, or transposed where there are few channels
-  T const* bias;    ///< padded to whole panels
-  T* y;
-  T* scratch;  ///< null where x needs no padding and is read in place
+  T const* bias;    ///< whole panels
+  Sink<4, B> y;
+  T* scratch;
+  std::int64_t strip_size;  ///< 0 where x needs no padding and is read in place
   std::int64_t scratch_per_worker;
   bool few_channels;
 
   void operator()(int worker, std::int64_t index) const {
     Block const block = grid[index];
-    T const* pixels;
-    std::int64_t line;
-    if (scratch == nullptr) {
-      pixels = x + g.x_index(block.image, block.top * g.stride, block.left * g.stride, 0);
-      line = static_cast<std::int64_t>(g.width) * g.in_channels;
+    T* const strip = scratch + worker * scratch_per_worker;
+    T* const sums = strip + strip_size;
+    T const* pixels = strip;
+    int line_pixels = (grid.most_columns() - 1) * g.stride + g.span_across();
+    if (strip_size > 0) {
+      x_image(g, x, block.image)
+          .copy_rectangle(block.top * g.stride - g.padding.top, block.left * g.stride - g.padding.left,
+                          (block.rows - 1) * g.stride + g.span_down(), line_pixels, strip);
     } else {
-      T* const strip = scratch + worker * scratch_per_worker;
-      int const strip_columns = (grid.most_columns() - 1) * g.stride + g.filter_width;
-      PaddedImage<T> const image{x + g.x_index(block.image, 0, 0, 0), g.height, g.width, g.in_channels, g.mode};
-      image.copy_rectangle(block.top * g.stride - g.padding.top, block.left * g.stride - g.padding.left,
-                           (block.rows - 1) * g.stride + g.filter_height, strip_columns, strip);
-      pixels = strip;
-      line = static_cast<std::int64_t>(strip_columns) * g.in_channels;
+      pixels = x + g.x_index(block.image, block.top * g.stride, block.left * g.stride, 0);
+      line_pixels = g.width;
     }
 
     Panels<T> const panels{g.out_channels};
-    std::int64_t const pixel = static_cast<std::int64_t>(g.stride) * g.in_channels;
-    std::int64_t const terms = g.terms();
-    for (int panel = 0; panel < panels.count(); ++panel)
+    bool const in_place = y.beta == T(0);
+    std::int64_t const line = static_cast<std::int64_t>(line_pixels) * g.in_channels;
+    for (int panel = 0; panel < panels.count(); ++panel) {
+      int const width = panels.vectors(panel) * Simd<T>::size;
       for (int row = 0; row < block.rows; ++row) {
+        T* const out = y.out.data() + g.y_index(block.image, block.top + row, block.left, panels.first(panel));
         CorrelateRow<T> const task{.runs = runs,
                                    .pixels = pixels + row * g.stride * line,
-                                   .pixel = pixel,
-                                   .filter = filter + panels.offset(panel, terms),
+                                   .pixel = static_cast<std::int64_t>(g.stride) * g.in_channels,
+                                   .filter = filter + panels.offset(panel, g.terms()),
                                    .start = bias + panels.first(panel),
                                    .start_pixel = 0,
-                                   .out = y + g.y_index(block.image, block.top + row, block.left, panels.first(panel)),
-                                   .out_pixel = g.out_channels,
-                                   .columns = panels.columns(panel)};
+                                   .out = in_place ? out : sums,
+                                   .out_pixel = in_place ? g.y_pixel() : width,
+                                   .columns = in_place || few_channels ? panels.columns(panel) : width};
         if (few_channels)
-          correlate_row_few_channels(task, terms, block.columns);
+          correlate_row_few_channels(task, g.terms(), block.columns);
         else
           correlate_row(task, panels.vectors(panel), block.columns);
+        if (in_place) continue;
+        for (int column = 0; column < block.columns; ++column)
+          for (int c = 0; c < panels.columns(panel); c += Simd<T>::size)
+            deliver<T>(out + static_cast<std::int64_t>(column) * g.y_pixel() + c, y.beta,
+                       Simd<T>::load(sums + column * width + c), std::min(panels.columns(panel) - c, Simd<T>::size));
       }
+    }
   }
 };
 
 template <class B, class T = typename B::scalar_type>
-void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias, T* y) {
+void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias, Sink<4, B> y) {
   auto scope = ws.scope();
   Panels<T> const panels{g.out_channels};
+  BlockGrid const grid = BlockGrid::about(g.images, g.out_height, g.out_width, block_pixels, block_columns);
+  bool const in_place = g.padding == Padding2d(0) && g.groups == 1;
+  std::int64_t const strip_columns = (grid.most_columns() - 1) * g.stride + g.span_across();
+  std::int64_t const strip_rows = (grid.most_rows() - 1) * g.stride + g.span_down();
+  std::int64_t const strip_size = in_place ? 0 : strip_rows * strip_columns * g.in_channels;
+  auto const taps = TermGrid::taps(g.filter_height, g.filter_width, g.in_channels, g.dilation,
+                                   (in_place ? g.width : strip_columns) * g.in_channels);
+
   T* const filter = scope.template take<T>(static_cast<std::size_t>(panels.packed(g.terms())));
-  bool const few_channels = are_few_channels<T>(g.out_channels, g.row_terms());
+  bool const few_channels = are_few_channels<T>(g.out_channels, taps);
   if (few_channels)
     for_each_block(ws, "heliograd::conv2d_pack", g.out_channels,
-                   TransposeFilter<T>{weight, filter, g.terms(), g.out_channels});
+                   TransposeFilter<T>{weight, filter, g.terms(), g.y_pixel()});
   else
-    for_each_block(ws, "heliograd::conv2d_pack", panels.count(), PackFilter<T>{weight, filter, g.terms(), panels});
-  T* const padded_bias = scope.template take<T>(static_cast<std::size_t>(panels.packed(1)));
-  for (int c = 0; c < panels.packed(1); ++c) padded_bias[c] = bias != nullptr && c < g.out_channels ? bias[c] : T(0);
+    for_each_block(ws, "heliograd::conv2d_pack", panels.count(),
+                   PackFilter<T>{weight, filter, g.terms(), g.y_pixel(), panels});
 
-  BlockGrid const grid = BlockGrid::about(g.images, g.out_height, g.out_width, block_pixels, block_columns);
-  bool const in_place = g.padding == Padding2d(0);
-  std::int64_t const strip_columns = (grid.most_columns() - 1) * g.stride + g.filter_width;
-  std::int64_t const strip_rows = (grid.most_rows() - 1) * g.stride + g.filter_height;
-  std::int64_t const strip_size = strip_rows * strip_columns * g.in_channels;
-  T* const scratch =
-      in_place ? nullptr
-               : scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * strip_size));
-  Run* const runs = scope.template take<Run>(static_cast<std::size_t>(run_count(g.filter_height, g.row_terms())));
-  make_runs(g.filter_height, g.row_terms(), (in_place ? g.width : strip_columns) * g.in_channels, runs);
+  std::int64_t const per_worker = strip_size + static_cast<std::int64_t>(grid.most_columns()) * Panels<T>::width;
+  T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * per_worker));
   for_each_block(ws, "heliograd::conv2d", grid.count(),
-                 Conv2dForward<T>{g, grid, runs, x, filter, padded_bias, y, scratch, strip_size, few_channels});
+                 Conv2dForward<B>{g, grid, make_runs(scope, taps), x, filter, whole_panels(scope, bias, g.out_channels),
+                                  y, scratch, strip_size, per_worker, few_channels});
 }
 
 // ---------------------------------------------------------------------------------------------------------- data gradient
 
 /// The gradient with respect to the padded x is a correlation of gy with the flipped filter. With stride s it falls into
-/// s x s phases: padded pixels (s i + a, s j + b) see only the filter taps (a + s t, b + s u), so each phase is a
-/// correlation of stride 1 with its own small filter.
+/// s x s phases: the padded positions s i + a see only some of the filter taps, so each phase is a correlation of stride 1
+/// with its own small filter. Along one axis:
+struct PhaseAxis {
+  int first, count;  ///< the taps are first, first + step, first + 2 step, ...
+  int reach;         ///< the last tap stands on row i - reach of gy; from tap to tap it is `gap` rows
+
+  /// The taps t with dilation t = a (modulo stride).
+  static PhaseAxis of(int a, int filter, int stride, int dilation) {
+    int const step = PhaseAxis::step(stride, dilation);
+    int first = 0;
+    while (first < step && (dilation * first - a) % stride != 0) ++first;
+    if (first == step || first >= filter) return {0, 0, 0};
+    int const count = (filter - 1 - first) / step + 1;
+    return {first, count, (dilation * (first + (count - 1) * step) - a) / stride};
+  }
+  static int step(int stride, int dilation) { return stride / std::gcd(stride, dilation); }
+  static int gap(int stride, int dilation) { return dilation / std::gcd(stride, dilation); }
+};
+
 struct Phase {
-  int taps_down, taps_across;
-  std::int64_t filter;  ///< where its packed filter starts
+  PhaseAxis down, across;
+  TermGrid taps;
   Run const* runs;
-  bool few_channels;  ///< the filter is [c_in, terms] instead of panels
+  std::int64_t filter;  ///< where its packed filter starts
+  bool few_channels;    ///< the filter is [c_in, terms] instead of panels
 };
 
 template <class T>
@@ -158,26 +204,25 @@ struct PackPhases {
 
   void operator()(int, std::int64_t index) const {
     int const panel = static_cast<int>(index % panels.count());
-    int const a = static_cast<int>(index / panels.count()) / g.stride;
-    int const b = static_cast<int>(index / panels.count()) % g.stride;
-    Phase const& phase = phases[a * g.stride + b];
+    Phase const& phase = phases[index / panels.count()];
     int const width = panels.vectors(panel) * Simd<T>::size;
     int const columns = panels.columns(panel);
-    std::int64_t const terms = static_cast<std::int64_t>(phase.taps_down) * phase.taps_across * g.out_channels;
+    int const step = PhaseAxis::step(g.stride, g.dilation);
+    std::int64_t const row = g.weight_index(0, 0, 1, 0);
+    std::int64_t const terms = phase.taps.terms();
     T* to = packed + phase.filter + panels.offset(panel, terms);
-    for (int t = phase.taps_down - 1; t >= 0; --t)
-      for (int u = phase.taps_across - 1; u >= 0; --u) {
-        T const* const tap = weight + g.weight_index(a + g.stride * t, b + g.stride * u, panels.first(panel), 0);
+    for (int t = phase.down.count - 1; t >= 0; --t)
+      for (int u = phase.across.count - 1; u >= 0; --u) {
+        T const* const tap =
+            weight + g.weight_index(phase.down.first + step * t, phase.across.first + step * u, panels.first(panel), 0);
         if (phase.few_channels) {
-          for (int in = 0; in < columns; ++in)
-            std::copy_n(tap + static_cast<std::int64_t>(in) * g.out_channels, g.out_channels, to + in * terms);
+          for (int in = 0; in < columns; ++in) std::copy_n(tap + in * row, g.out_channels, to + in * terms);
           to += g.out_channels;
           continue;
         }
         for (int in = 0; in < width; ++in)
           for (int out = 0; out < g.out_channels; ++out)
-            to[static_cast<std::int64_t>(out) * width + in] =
-                in < columns ? tap[static_cast<std::int64_t>(in) * g.out_channels + out] : T(0);
+            to[static_cast<std::int64_t>(out) * width + in] = in < columns ? tap[in * row + out] : T(0);
         to += static_cast<std::int64_t>(width) * g.out_channels;
       }
   }
@@ -206,8 +251,11 @@ struct Conv2dBackwardData {
   Conv2dGeometry g;
   BlockGrid grid;
   Phase const* phases;
+  int reach_down, reach_across;  ///< the longest of all phases
   T const* gy;
   T const* filter;
+  T const* bias;   ///< whole panels
+  T const* zeros;  ///< one panel
   Sink<4, B> gx;
   T* scratch;
   std::int64_t scratch_per_worker;
@@ -221,8 +269,8 @@ struct Conv2dBackwardData {
     return Span::of(block.left, block.columns, g.width, g.padding.left, g.padding.right, g.mode);
   }
   /// The first row (column) of gy that touches a padded position, and how many rows a span of positions touches.
-  int first_row(int position) const { return (position + g.padding.top) / g.stride - (phases[0].taps_down - 1); }
-  int first_column(int position) const { return (position + g.padding.left) / g.stride - (phases[0].taps_across - 1); }
+  int first_row(int position) const { return (position + g.padding.top) / g.stride - reach_down; }
+  int first_column(int position) const { return (position + g.padding.left) / g.stride - reach_across; }
   int row_count(Span const& span) const {
     return (span.end - 1 + g.padding.top) / g.stride - first_row(span.begin) + 1;
   }
@@ -236,19 +284,18 @@ struct Conv2dBackwardData {
     Span const columns = columns_of(block);
     T* const strip = scratch + worker * scratch_per_worker;
     T* const line = strip + strip_size;
-    PaddedImage<T> const image{gy + g.y_index(block.image, 0, 0, 0), g.out_height, g.out_width, g.out_channels,
-                               PaddingMode::zero};
-    image.copy_rectangle(first_row(rows.begin), first_column(columns.begin), row_count(rows), strip_columns, strip);
+    y_image(g, gy, block.image)
+        .copy_rectangle(first_row(rows.begin), first_column(columns.begin), row_count(rows), strip_columns, strip);
 
     Panels<T> const panels{g.in_channels};
     // Where padded positions are the pixels themselves there is nothing to fold.
-    bool const in_place =
-        g.stride == 1 && gx.beta == T(0) && (g.mode == PaddingMode::zero || g.padding == Padding2d(0));
+    bool const in_place = gx.beta == T(0) && (g.mode == PaddingMode::zero || g.padding == Padding2d(0));
     for (int panel = 0; panel < panels.count(); ++panel)
       for (int row = block.top; row < block.top + block.rows; ++row) {
+        T const* const start = bias + panels.first(panel);
         if (in_place) {
           T* const out = gx.out.data() + g.x_index(block.image, row, block.left, panels.first(panel));
-          padded_row(strip, rows, columns, panel, row, true, out, g.in_channels, panels.columns(panel));
+          padded_row(strip, rows, columns, panel, row, start, out, g.x_pixel(), panels.columns(panel));
           continue;
         }
         int const width = panels.vectors(panel) * Simd<T>::size;
@@ -256,14 +303,14 @@ struct Conv2dBackwardData {
         bool first = true;
         for (int range = 0; range < 3; ++range)
           for (int place = places.begin[range]; place < places.end[range]; ++place, first = false)
-            padded_row(strip, rows, columns, panel, place, first, line, width, width);
-        fold(line, columns, block, panel, row);
+            padded_row(strip, rows, columns, panel, place, first ? zeros : nullptr, line, width, width);
+        fold(line, columns, block, panel, row, start);
       }
   }
 
-  /// line[column] = (first ? 0 : line[column]) + gradient at the padded row `place`, for the padded columns of the span,
-  /// which lie `line_pixel` apart; `channels` of the panel are written.
-  void padded_row(T const* strip, Span const& rows, Span const& columns, int panel, int place, bool first, T* line,
+  /// line[column] = start + the gradient at the padded row `place`, for the padded columns of the span, which lie
+  /// `line_pixel` apart; `channels` of the panel are written. Without a start, added to what stands there.
+  void padded_row(T const* strip, Span const& rows, Span const& columns, int panel, int place, T const* start, T* line,
                   int line_pixel, int channels) const {
     Panels<T> const panels{g.in_channels};
     int const padded_row = place + g.padding.top;
@@ -271,36 +318,35 @@ struct Conv2dBackwardData {
     int const padded_end = columns.end + g.padding.left;
     for (int b = 0; b < g.stride; ++b) {
       Phase const& phase = phases[padded_row % g.stride * g.stride + b];
-      std::int64_t const terms = static_cast<std::int64_t>(phase.taps_down) * phase.taps_across * g.out_channels;
       int const begin = padded_begin + (b - padded_begin % g.stride + g.stride) % g.stride;
       int const count = (padded_end - begin + g.stride - 1) / g.stride;
       if (count <= 0) continue;
       T* const out = line + static_cast<std::int64_t>(begin - padded_begin) * line_pixel;
       std::int64_t const out_pixel = static_cast<std::int64_t>(g.stride) * line_pixel;
-      if (terms == 0) {
-        for (int i = 0; i < count && first; ++i) std::fill_n(out + i * out_pixel, channels, T(0));
+      if (phase.taps.terms() == 0) {
+        for (int i = 0; i < count && start; ++i) std::copy_n(start, channels, out + i * out_pixel);
         continue;
       }
-      std::int64_t const strip_row = padded_row / g.stride - (phase.taps_down - 1) - first_row(rows.begin);
-      std::int64_t const strip_column = begin / g.stride - (phase.taps_across - 1) - first_column(columns.begin);
+      std::int64_t const strip_row = padded_row / g.stride - phase.down.reach - first_row(rows.begin);
+      std::int64_t const strip_column = begin / g.stride - phase.across.reach - first_column(columns.begin);
       CorrelateRow<T> const task{.runs = phase.runs,
                                  .pixels = strip + (strip_row * strip_columns + strip_column) * g.out_channels,
                                  .pixel = g.out_channels,
-                                 .filter = filter + phase.filter + panels.offset(panel, terms),
-                                 .start = first ? nullptr : out,
-                                 .start_pixel = out_pixel,
+                                 .filter = filter + phase.filter + panels.offset(panel, phase.taps.terms()),
+                                 .start = start ? start : out,
+                                 .start_pixel = start ? 0 : out_pixel,
                                  .out = out,
                                  .out_pixel = out_pixel,
                                  .columns = phase.few_channels ? g.in_channels : channels};
       if (phase.few_channels)
-        correlate_row_few_channels(task, terms, count);
+        correlate_row_few_channels(task, phase.taps.terms(), count);
       else
         correlate_row(task, panels.vectors(panel), count);
     }
   }
 
   /// Delivers a row of gx: each pixel gathers the padded columns at which it stands.
-  void fold(T const* line, Span const& columns, Block const& block, int panel, int row) const {
+  void fold(T const* line, Span const& columns, Block const& block, int panel, int row, T const* start) const {
     using V = Simd<T>;
     Panels<T> const panels{g.in_channels};
     int const vectors = panels.vectors(panel);
@@ -308,35 +354,34 @@ struct Conv2dBackwardData {
       PaddedImages const places = padded_images(column, g.width, g.padding.left, g.padding.right, g.mode);
       T* const out = gx.out.data() + g.x_index(block.image, row, column, panels.first(panel));
       for (int j = 0; j < vectors; ++j) {
-        V total(T(0));
+        V total = V::load(start + j * V::size);
         for (int range = 0; range < 3; ++range)
           for (int place = places.begin[range]; place < places.end[range]; ++place)
             total += V::load(line + (static_cast<std::int64_t>(place - columns.begin) * vectors + j) * V::size);
-        int const lanes = std::min(panels.columns(panel) - j * V::size, V::size);
-        if (gx.beta != T(0)) total = fma(V(gx.beta), V::load(out + j * V::size, lanes), total);
-        total.store(out + j * V::size, lanes);
+        deliver<T>(out + j * V::size, gx.beta, total, std::min(panels.columns(panel) - j * V::size, V::size));
       }
     }
   }
 };
 
+/// gx = beta gx + bias + the gradient. A bias is wanted by transposed convolutions, whose forward pass this is.
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* gy, T const* weight, Sink<4, B> gx) {
+void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* gy, T const* weight, T const* bias,
+                               Sink<4, B> gx) {
   auto scope = ws.scope();
   Panels<T> const panels{g.in_channels};
   BlockGrid const grid = BlockGrid::about(g.images, g.height, g.width, block_pixels, block_columns);
-  Phase* const phases = scope.template take<Phase>(static_cast<std::size_t>(g.stride * g.stride));
-  std::int64_t filter_size = 0;
+  Phase* const phases = scope.template take<Phase>(static_cast<std::size_t>(g.stride) * static_cast<std::size_t>(g.stride));
+  Conv2dBackwardData<B> kernel{g, grid, phases, 0, 0, gy, nullptr, nullptr, nullptr, gx, nullptr, 0, 0, 0};
   for (int a = 0; a < g.stride; ++a)
     for (int b = 0; b < g.stride; ++b) {
-      int const down = (std::max(g.filter_height - a, 0) + g.stride - 1) / g.stride;
-      int const across = (std::max(g.filter_width - b, 0) + g.stride - 1) / g.stride;
-      phases[a * g.stride + b] = {down, across, filter_size, nullptr,
-                                  are_few_channels<T>(g.in_channels, across * g.out_channels)};
-      filter_size += panels.packed(static_cast<std::int64_t>(down) * across * g.out_channels);
+      Phase& phase = phases[a * g.stride + b];
+      phase.down = PhaseAxis::of(a, g.filter_height, g.stride, g.dilation);
+      phase.across = PhaseAxis::of(b, g.filter_width, g.stride, g.dilation);
+      kernel.reach_down = std::max(kernel.reach_down, phase.down.reach);
+      kernel.reach_across = std::max(kernel.reach_across, phase.across.reach);
     }
 
-  Conv2dBackwardData<B> kernel{g, grid, phases, gy, nullptr, gx, nullptr, 0, 0, 0};
   int strip_rows = 0;
   int line_columns = 0;
   for (int i = 0; i < grid.down; ++i)
@@ -346,17 +391,24 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
     kernel.strip_columns = std::max(kernel.strip_columns, kernel.column_count(span));
     line_columns = std::max(line_columns, span.end - span.begin);
   }
+  std::int64_t filter_size = 0;
   for (int i = 0; i < g.stride * g.stride; ++i) {
-    int const row_terms = phases[i].taps_across * g.out_channels;
-    Run* const runs = scope.template take<Run>(static_cast<std::size_t>(run_count(phases[i].taps_down, row_terms)));
-    make_runs(phases[i].taps_down, row_terms, static_cast<std::int64_t>(kernel.strip_columns) * g.out_channels, runs);
-    phases[i].runs = runs;
+    Phase& phase = phases[i];
+    phase.taps = TermGrid::taps(phase.down.count, phase.across.count, g.out_channels,
+                                PhaseAxis::gap(g.stride, g.dilation),
+                                static_cast<std::int64_t>(kernel.strip_columns) * g.out_channels);
+    phase.runs = make_runs(scope, phase.taps);
+    phase.few_channels = are_few_channels<T>(g.in_channels, phase.taps);
+    phase.filter = filter_size;
+    filter_size += panels.packed(phase.taps.terms());
   }
 
   T* const filter = scope.template take<T>(static_cast<std::size_t>(filter_size));
   for_each_block(ws, "heliograd::conv2d_pack", static_cast<std::int64_t>(g.stride) * g.stride * panels.count(),
                  PackPhases<T>{g, weight, filter, phases, panels});
   kernel.filter = filter;
+  kernel.bias = whole_panels(scope, bias, g.in_channels);
+  kernel.zeros = whole_panels<T>(scope, nullptr, Panels<T>::width);
   kernel.strip_size = static_cast<std::int64_t>(strip_rows) * kernel.strip_columns * g.out_channels;
   kernel.scratch_per_worker = kernel.strip_size + static_cast<std::int64_t>(line_columns) * Panels<T>::width;
   kernel.scratch =
@@ -378,26 +430,27 @@ inline int partial_groups(std::int64_t partial_bytes, std::int64_t blocks) {
 
 inline constexpr int gradient_pixels = 128;
 
-/// The partial gradients of a filter bank. Each filter row is a matrix product of a left factor, which is broadcast, and a
-/// right one, which is packed in panels: of (x under a filter row, gy) the narrow one had better be on the left.
+/// The partial gradients of a filter bank, one piece of its terms after the other (a filter row, or a tap where the filter
+/// is dilated). Each is a matrix product of a left factor, which is broadcast, and a right one, which is packed in panels: of
+/// (x under the piece, gy) the narrow one had better be on the left.
 template <class T>
 struct FilterGradient {
-  int filter_height, row_terms, out_channels;
+  int pieces, piece_terms, out_channels;
   bool gy_left;
   int groups;
 
-  static FilterGradient plan(int filter_height, int row_terms, int out_channels, bool gy_left, std::int64_t blocks) {
-    FilterGradient gradient{filter_height, row_terms, out_channels, gy_left, 1};
+  static FilterGradient plan(int pieces, int piece_terms, int out_channels, bool gy_left, std::int64_t blocks) {
+    FilterGradient gradient{pieces, piece_terms, out_channels, gy_left, 1};
     gradient.groups = partial_groups(gradient.size() * static_cast<std::int64_t>(sizeof(T)), blocks);
     return gradient;
   }
 
-  int left_rows() const { return gy_left ? out_channels : row_terms; }
-  Panels<T> right() const { return {gy_left ? row_terms : out_channels}; }
-  /// One partial: filter row after filter row, panel after panel, left row after left row.
-  std::int64_t size() const { return filter_height * right().packed(left_rows()); }
-  std::int64_t place(int filter_row, int panel) const {
-    return filter_row * right().packed(left_rows()) + right().offset(panel, left_rows());
+  int left_rows() const { return gy_left ? out_channels : piece_terms; }
+  Panels<T> right() const { return {gy_left ? piece_terms : out_channels}; }
+  /// One partial: piece after piece, panel after panel, left row after left row.
+  std::int64_t size() const { return pieces * right().packed(left_rows()); }
+  std::int64_t place(int piece, int panel) const {
+    return piece * right().packed(left_rows()) + right().offset(panel, left_rows());
   }
 };
 
@@ -407,25 +460,26 @@ struct SumFilterGradients {
   FilterGradient<T> gradient;
   T const* partials;
   Sink<4, B> gw;
+  int gw_row;  ///< from term to term
 
-  std::int64_t blocks() const { return static_cast<std::int64_t>(gradient.filter_height) * gradient.right().count(); }
+  std::int64_t blocks() const { return static_cast<std::int64_t>(gradient.pieces) * gradient.right().count(); }
 
   void operator()(int, std::int64_t index) const {
     Panels<T> const right = gradient.right();
     int const panel = static_cast<int>(index % right.count());
-    int const filter_row = static_cast<int>(index / right.count());
+    int const piece = static_cast<int>(index / right.count());
     int const width = right.vectors(panel) * Simd<T>::size;
     double total[Panels<T>::width];
     for (int row = 0; row < gradient.left_rows(); ++row) {
       std::fill_n(total, width, 0.0);
-      T const* part = partials + gradient.place(filter_row, panel) + static_cast<std::int64_t>(row) * width;
+      T const* part = partials + gradient.place(piece, panel) + static_cast<std::int64_t>(row) * width;
       for (int group = 0; group < gradient.groups; ++group, part += gradient.size())
         for (int j = 0; j < width; ++j) total[j] += static_cast<double>(part[j]);
       for (int j = 0; j < right.columns(panel); ++j) {
         int const column = right.first(panel) + j;
         std::int64_t const term =
-            static_cast<std::int64_t>(filter_row) * gradient.row_terms + (gradient.gy_left ? column : row);
-        gw.add(static_cast<std::size_t>(term * gradient.out_channels + (gradient.gy_left ? row : column)),
+            static_cast<std::int64_t>(piece) * gradient.piece_terms + (gradient.gy_left ? column : row);
+        gw.add(static_cast<std::size_t>(term * gw_row + (gradient.gy_left ? row : column)),
                static_cast<T>(total[j]));
       }
     }
@@ -436,6 +490,7 @@ template <class T>
 struct Conv2dPartialGradient {
   Conv2dGeometry g;
   BlockGrid grid;
+  TermGrid taps;  ///< in a strip
   FilterGradient<T> gradient;
   T const* x;
   T const* gy;
@@ -459,13 +514,13 @@ struct Conv2dPartialGradient {
 
     for (std::int64_t b = begin; b < end; ++b) {
       Block const block = grid[b];
-      PaddedImage<T> const image{x + g.x_index(block.image, 0, 0, 0), g.height, g.width, g.in_channels, g.mode};
-      image.copy_rectangle(block.top * g.stride - g.padding.top, block.left * g.stride - g.padding.left,
-                           (block.rows - 1) * g.stride + g.filter_height, strip_columns, strip);
+      x_image(g, x, block.image)
+          .copy_rectangle(block.top * g.stride - g.padding.top, block.left * g.stride - g.padding.left,
+                          (block.rows - 1) * g.stride + g.span_down(), strip_columns, strip);
       T const* const gy_block = gy + g.y_index(block.image, block.top, block.left, 0);
-      std::int64_t const gy_row = static_cast<std::int64_t>(g.out_width) * g.out_channels;
-      for (int i = 0; i < g.filter_height; ++i) {
-        T const* const x_block = strip + i * strip_row;
+      std::int64_t const gy_row = static_cast<std::int64_t>(g.out_width) * g.y_pixel();
+      for (int i = 0; i < gradient.pieces; ++i) {
+        T const* const x_block = strip + taps.offset(i);
         OuterProduct<T> product{.lines = block.rows,
                                 .pixels = block.columns,
                                 .left = x_block,
@@ -478,15 +533,15 @@ struct Conv2dPartialGradient {
           pack(x_block, g.stride * strip_row, strip_pixel, block, panel, packed);
           product.left = gy_block;
           product.left_line = gy_row;
-          product.left_pixel = g.out_channels;
+          product.left_pixel = g.y_pixel();
         } else if (i == 0) {
-          pack(gy_block, gy_row, g.out_channels, block, panel, packed);
+          pack(gy_block, gy_row, g.y_pixel(), block, panel, packed);
         }
         outer_product(product, right.vectors(panel), gradient.left_rows());
       }
     }
     if (begin == end)  // an empty batch
-      for (int i = 0; i < g.filter_height; ++i)
+      for (int i = 0; i < gradient.pieces; ++i)
         std::fill_n(partial + gradient.place(i, panel),
                     static_cast<std::int64_t>(gradient.left_rows()) * right.vectors(panel) * Simd<T>::size, T(0));
   }
@@ -507,21 +562,23 @@ template <class B, class T = typename B::scalar_type>
 void conv2d_backward_weight_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* gy, Sink<4, B> gw) {
   auto scope = ws.scope();
   BlockGrid const grid = BlockGrid::about(g.images, g.out_height, g.out_width, gradient_pixels, gradient_pixels);
-  bool const gy_left =
-      g.out_channels * Panels<T>{g.row_terms()}.packed(1) < g.row_terms() * Panels<T>{g.out_channels}.packed(1);
-  auto const gradient = FilterGradient<T>::plan(g.filter_height, g.row_terms(), g.out_channels, gy_left, grid.count());
-  std::int64_t const items = static_cast<std::int64_t>(gradient.groups) * gradient.right().count();
-  int const strip_columns = (grid.most_columns() - 1) * g.stride + g.filter_width;
-  std::int64_t const strip_rows = (grid.most_rows() - 1) * g.stride + g.filter_height;
+  int const strip_columns = (grid.most_columns() - 1) * g.stride + g.span_across();
+  std::int64_t const strip_rows = (grid.most_rows() - 1) * g.stride + g.span_down();
   std::int64_t const strip_size = strip_rows * strip_columns * g.in_channels;
+  auto const taps = TermGrid::taps(g.filter_height, g.filter_width, g.in_channels, g.dilation,
+                                   static_cast<std::int64_t>(strip_columns) * g.in_channels);
+  bool const gy_left =
+      g.out_channels * Panels<T>{taps.length}.packed(1) < taps.length * Panels<T>{g.out_channels}.packed(1);
+  auto const gradient = FilterGradient<T>::plan(taps.pieces(), taps.length, g.out_channels, gy_left, grid.count());
+  std::int64_t const items = static_cast<std::int64_t>(gradient.groups) * gradient.right().count();
   std::int64_t const per_worker =
       strip_size + static_cast<std::int64_t>(grid.most_rows()) * grid.most_columns() * Panels<T>::width;
   T* const partials = scope.template take<T>(static_cast<std::size_t>(gradient.groups * gradient.size()));
   T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * per_worker));
   for_each_block(
       ws, "heliograd::conv2d_backward_weight", items,
-      Conv2dPartialGradient<T>{g, grid, gradient, x, gy, partials, scratch, per_worker, strip_columns, strip_size});
-  SumFilterGradients<B> const sum{gradient, partials, gw};
+      Conv2dPartialGradient<T>{g, grid, taps, gradient, x, gy, partials, scratch, per_worker, strip_columns, strip_size});
+  SumFilterGradients<B> const sum{gradient, partials, gw, g.y_pixel()};
   for_each_block(ws, "heliograd::conv2d_backward_weight_sum", sum.blocks(), sum);
 }
 

@@ -23,21 +23,40 @@ struct Run {
 /// The longest piece.
 inline constexpr int longest_piece = 256;
 
-/// How many runs make up a sum over `rows` filter rows of `length` terms each.
-inline int run_count(int rows, int length) { return rows * ((length + longest_piece - 1) / longest_piece); }
+/// Where the terms of a sum lie: `down` x `across` pieces of memory of `length` consecutive terms, so far apart.
+struct TermGrid {
+  int down, across, length;
+  std::int64_t row = 0;
+  std::int64_t column = 0;
 
-/// Writes those runs; filter row `r` starts at `r * row_stride`.
-inline void make_runs(int rows, int length, std::int64_t row_stride, Run* runs) {
-  int const parts = (length + longest_piece - 1) / longest_piece;
-  int const rows_per_piece = std::max(1, longest_piece / std::max(length, 1));
-  for (int row = 0; row < rows; ++row)
+  /// The taps of a filter over pixels of `channels` numbers, `line` numbers to a row, `gap` pixels from tap to tap: with
+  /// channels last and no gap, a whole filter row is one piece.
+  static TermGrid taps(int down, int across, int channels, int gap, std::int64_t line) {
+    if (gap == 1) return {down, 1, across * channels, line, 0};
+    return {down, across, channels, gap * line, static_cast<std::int64_t>(gap) * channels};
+  }
+
+  int pieces() const { return down * across; }
+  std::int64_t terms() const { return static_cast<std::int64_t>(pieces()) * length; }
+  std::int64_t offset(int piece) const { return piece / across * row + piece % across * column; }
+};
+
+/// The runs of such a sum, in scratch memory.
+template <class Scope>
+Run const* make_runs(Scope& scope, TermGrid const& grid) {
+  int const parts = (grid.length + longest_piece - 1) / longest_piece;
+  int const pieces_per_sum = std::max(1, longest_piece / std::max(grid.length, 1));
+  Run* const runs = scope.template take<Run>(static_cast<std::size_t>(grid.pieces()) * static_cast<std::size_t>(parts));
+  Run* run = runs;
+  for (int piece = 0; piece < grid.pieces(); ++piece)
     for (int part = 0, first = 0; part < parts; ++part) {
-      int const terms = (length - first) / (parts - part);
-      bool const last = row == rows - 1 && part == parts - 1;
-      bool const ends_piece = last || parts > 1 || (row + 1) % rows_per_piece == 0;
-      *runs++ = {row * row_stride + first, terms, ends_piece, last};
+      int const terms = (grid.length - first) / (parts - part);
+      bool const last = piece == grid.pieces() - 1 && part == parts - 1;
+      bool const ends_piece = last || parts > 1 || (piece + 1) % pieces_per_sum == 0;
+      *run++ = {grid.offset(piece) + first, terms, ends_piece, last};
       first += terms;
     }
+  return runs;
 }
 
 /// A row of results and what it is computed from. Result i, column j:
@@ -153,10 +172,10 @@ template <class T, int Pixels, int Channels>
     }
 }
 
-/// Whether to: there must be terms enough to fill a vector as well.
+/// Whether to: there must be terms enough, side by side, to fill a vector as well.
 template <class T>
-bool are_few_channels(int channels, int row_terms) {
-  return 2 * channels < Simd<T>::size && row_terms >= Simd<T>::size;
+bool are_few_channels(int channels, TermGrid const& terms) {
+  return 2 * channels < Simd<T>::size && terms.length >= Simd<T>::size;
 }
 
 /// All results of a row of `count` pixels; the filter is [columns][terms] here.
@@ -201,6 +220,13 @@ template <class T, int Rows, int Vectors>
       T* const place = out + (i * Vectors + j) * V::size;
       (product.add ? V::load(place) + tile[i][j] : tile[i][j]).store(place);
     }
+}
+
+/// out = beta out + value, in the first `lanes` lanes; where beta is 0, out is not read.
+template <class T>
+[[gnu::always_inline]] inline void deliver(T* out, T beta, Simd<T> value, int lanes) {
+  if (beta != T(0)) value = fma(Simd<T>(beta), Simd<T>::load(out, lanes), value);
+  value.store(out, lanes);
 }
 
 /// All `rows` rows of out.

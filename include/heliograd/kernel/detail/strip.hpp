@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -14,6 +15,7 @@ struct PaddedImage {
   T const* data;
   int height, width, channels;
   PaddingMode mode;
+  int pixel = channels;  ///< from one pixel to the next; more than `channels` where only some are wanted
 
   /// Copies the rectangle of `rows` x `columns` pixels that starts at (top, left), which may be negative, into consecutive
   /// memory, so that the loops over it need not look for borders.
@@ -24,7 +26,7 @@ struct PaddedImage {
       if (source < 0 || source >= height)
         std::memset(to, 0, static_cast<std::size_t>(row_size) * sizeof(T));
       else
-        copy_row(data + static_cast<std::int64_t>(source) * width * channels, left, columns, to);
+        copy_row(data + static_cast<std::int64_t>(source) * width * pixel, left, columns, to);
     }
   }
 
@@ -33,9 +35,13 @@ struct PaddedImage {
     int const inside_begin = std::min(std::max(0, -left), columns);
     int const inside_end = std::max(inside_begin, std::min(columns, width - left));
     for (int c = 0; c < inside_begin; ++c) copy_pixel(row, left + c, to + static_cast<std::int64_t>(c) * channels);
-    std::memcpy(to + static_cast<std::int64_t>(inside_begin) * channels,
-                row + static_cast<std::int64_t>(left + inside_begin) * channels,
-                static_cast<std::size_t>(inside_end - inside_begin) * static_cast<std::size_t>(channels) * sizeof(T));
+    if (pixel == channels)
+      std::memcpy(to + static_cast<std::int64_t>(inside_begin) * channels,
+                  row + static_cast<std::int64_t>(left + inside_begin) * channels,
+                  static_cast<std::size_t>(inside_end - inside_begin) * static_cast<std::size_t>(channels) * sizeof(T));
+    else
+      for (int c = inside_begin; c < inside_end; ++c)
+        copy_pixel(row, left + c, to + static_cast<std::int64_t>(c) * channels);
     for (int c = inside_end; c < columns; ++c) copy_pixel(row, left + c, to + static_cast<std::int64_t>(c) * channels);
   }
 
@@ -44,7 +50,7 @@ struct PaddedImage {
     if (source < 0 || source >= width)
       std::memset(to, 0, static_cast<std::size_t>(channels) * sizeof(T));
     else
-      std::memcpy(to, row + static_cast<std::int64_t>(source) * channels,
+      std::memcpy(to, row + static_cast<std::int64_t>(source) * pixel,
                   static_cast<std::size_t>(channels) * sizeof(T));
   }
 };

@@ -190,11 +190,7 @@ void upsample_conv2d_host(Workspace<B>& ws, UpsampleConv2dGeometry const& g, T c
   Panels<T> const panels{g.out_channels};
   std::int64_t const terms = static_cast<std::int64_t>(UpsampleConv2dGeometry::taps) * g.in_channels;
   T* const filter = scope.template take<T>(static_cast<std::size_t>(panels.packed(terms)));
-  for_each_block(ws, "heliograd::upsample_conv2d_pack", panels.count(), PackFilter<T>{weight, filter, terms, panels});
-  T* const padded_bias = scope.template take<T>(static_cast<std::size_t>(panels.packed(1)));
-  for (int c = 0; c < panels.packed(1); ++c) padded_bias[c] = bias != nullptr && c < g.out_channels ? bias[c] : T(0);
-  Run* const runs = scope.template take<Run>(static_cast<std::size_t>(run_count(1, g.in_channels)));
-  make_runs(1, g.in_channels, 0, runs);
+  for_each_block(ws, "heliograd::upsample_conv2d_pack", panels.count(), PackFilter<T>{weight, filter, terms, g.out_channels, panels});
 
   // Tall blocks: the maps of the rows just above and below are computed twice.
   BlockGrid const grid = BlockGrid::about(g.images, g.height, g.width, 32 * block_columns, block_columns);
@@ -203,7 +199,8 @@ void upsample_conv2d_host(Workspace<B>& ws, UpsampleConv2dGeometry const& g, T c
   T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * per_worker));
   for_each_block(ws, "heliograd::upsample_conv2d", items,
                  UpsampleConv2dForward<T>{g, grid, make_taps<T>(scope, g.rows()), make_taps<T>(scope, g.columns()),
-                                          runs, x, filter, padded_bias, y, scratch, per_worker});
+                                          make_runs(scope, {1, 1, g.in_channels}), x, filter,
+                                          whole_panels(scope, bias, g.out_channels), y, scratch, per_worker});
 }
 
 // --------------------------------------------------------------------------------------------------------------- backward
@@ -416,9 +413,7 @@ struct UpsampleConv2dBackward {
         T* const to = targets.gx + g.x_index(block.image, block.top + row, block.left + column, 0);
         for (int c = 0; c < g.in_channels; c += V::size) {
           int const lanes = std::min(g.in_channels - c, V::size);
-          V value = V::load(from + c);
-          if (targets.gx_beta != T(0)) value = fma(V(targets.gx_beta), V::load(to + c, lanes), value);
-          value.store(to + c, lanes);
+          deliver<T>(to + c, targets.gx_beta, V::load(from + c), lanes);
         }
       }
   }
@@ -522,19 +517,15 @@ void upsample_conv2d_backward_host(Workspace<B>& ws, UpsampleConv2dGeometry cons
                 .targets = targets,
                 .scratch = nullptr,
                 .scratch_per_worker = 0};
-  for (int vectors : {1, 2}) {
-    int const length = vectors * Simd<T>::size;
-    Run* const of_taps = scope.template take<Run>(static_cast<std::size_t>(run_count(Kernel::taps, length)));
-    make_runs(Kernel::taps, length, kernel.map_size(), of_taps);
-    runs[vectors - 1] = of_taps;
-  }
+  for (int vectors : {1, 2})
+    runs[vectors - 1] = make_runs(scope, {Kernel::taps, 1, vectors * Simd<T>::size, kernel.map_size()});
   kernel.scratch_per_worker = kernel.scratch_size();
   kernel.scratch =
       scope.template take<T>(static_cast<std::size_t>(worker_count(ws, gradient.groups) * kernel.scratch_per_worker));
   for_each_block(ws, "heliograd::upsample_conv2d_backward", gradient.groups, kernel);
 
   if (wants_gw) {
-    SumFilterGradients<B> const sum{gradient, targets.weight_partials, gw};
+    SumFilterGradients<B> const sum{gradient, targets.weight_partials, gw, g.out_channels};
     for_each_block(ws, "heliograd::upsample_conv2d_backward_weight_sum", sum.blocks(), sum);
   }
   if (wants_gb) add_channel_sums<B>(targets.bias_partials, gradient.groups, g.out_channels, gb);

@@ -266,14 +266,14 @@ struct WinogradProduct {
 
 // ---------------------------------------------------------------------------------------------------------------- forward
 
-template <class T>
+template <class B, class T = typename B::scalar_type>
 struct WinogradForward {
   Conv2dGeometry g;
   BlockGrid grid;  ///< of tiles
   WinogradProduct<T> product;
   T const* x;
-  T const* bias;  ///< padded to whole panels
-  T* y;
+  T const* bias;  ///< whole panels
+  Sink<4, B> y;
   T* scratch;
   std::int64_t scratch_per_worker;
 
@@ -286,39 +286,36 @@ struct WinogradForward {
     using V = Simd<T>;
     Block const block = grid[index];
     T* const strip = scratch + worker * scratch_per_worker;
-    PaddedImage<T> const image{x + g.x_index(block.image, 0, 0, 0), g.height, g.width, g.in_channels, g.mode};
-    image.copy_rectangle(2 * block.top - g.padding.top, 2 * block.left - g.padding.left, 2 * block.rows + 2,
-                         pixel_columns(), strip);
+    x_image(g, x, block.image)
+        .copy_rectangle(2 * block.top - g.padding.top, 2 * block.left - g.padding.left, 2 * block.rows + 2,
+                        pixel_columns(), strip);
     int const rows = g.out_height - 2 * block.top;
     int const columns = g.out_width - 2 * block.left;
-    T* const out = y + g.y_index(block.image, 2 * block.top, 2 * block.left, 0);
+    T* const out = y.out.data() + g.y_index(block.image, 2 * block.top, 2 * block.left, 0);
     product({block.rows, block.columns, strip, pixel_columns(), g.in_channels}, strip + strip_size(),
             [&](int panel, int row, int column, int j, V value) {
               if (row >= rows || column >= columns) return;
               int const channel = product.panels.first(panel) + j * V::size;
-              (value + V::load(bias + channel))
-                  .store(out + (static_cast<std::int64_t>(row) * g.out_width + column) * g.out_channels + channel,
-                         std::min(g.out_channels - channel, V::size));
+              deliver<T>(out + (static_cast<std::int64_t>(row) * g.out_width + column) * g.y_pixel() + channel, y.beta,
+                         value + V::load(bias + channel), std::min(g.out_channels - channel, V::size));
             });
   }
 };
 
 template <class B, class T = typename B::scalar_type>
-void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias, T* y) {
+void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias,
+                     Sink<4, B> y) {
   auto scope = ws.scope();
   Panels<T> const panels{g.out_channels};
   T* const filter = scope.template take<T>(
       static_cast<std::size_t>(panels.packed(static_cast<std::int64_t>(Winograd::products) * g.in_channels)));
   for_each_block(ws, "heliograd::conv2d_pack", g.in_channels, PackWinograd<T>{g, weight, filter, false});
-  T* const padded_bias = scope.template take<T>(static_cast<std::size_t>(panels.packed(1)));
-  for (int c = 0; c < panels.packed(1); ++c) padded_bias[c] = bias != nullptr && c < g.out_channels ? bias[c] : T(0);
-  Run* const runs = scope.template take<Run>(static_cast<std::size_t>(run_count(1, g.in_channels)));
-  make_runs(1, g.in_channels, 0, runs);
+  Run const* const runs = make_runs(scope, {1, 1, g.in_channels});
 
   BlockGrid const grid =
       BlockGrid::about(g.images, (g.out_height + 1) / 2, (g.out_width + 1) / 2, winograd_tiles, winograd_tiles);
-  WinogradForward<T> kernel{
-      g,       grid, {g.in_channels, panels, grid.most_rows() * grid.most_columns(), runs, filter}, x, padded_bias, y,
+  WinogradForward<B> kernel{
+      g,       grid, {g.in_channels, panels, grid.most_rows() * grid.most_columns(), runs, filter}, x, whole_panels(scope, bias, g.out_channels), y,
       nullptr, 0};
   kernel.scratch_per_worker = kernel.strip_size() + kernel.product.scratch_size();
   kernel.scratch =
@@ -335,6 +332,7 @@ struct WinogradBackwardData {
   BlockGrid grid;
   WinogradProduct<T> product;
   T const* gy;
+  T const* bias;  ///< whole panels
   Sink<4, B> gx;
   T* scratch;
   std::int64_t scratch_per_worker;
@@ -362,10 +360,9 @@ struct WinogradBackwardData {
     int const across = (columns.end - columns.begin + 1) / 2;
     T* const strip = scratch + worker * scratch_per_worker;
     T* const padded = strip + strip_size();
-    PaddedImage<T> const image{gy + g.y_index(block.image, 0, 0, 0), g.out_height, g.out_width, g.out_channels,
-                               PaddingMode::zero};
-    image.copy_rectangle(rows.begin + g.padding.top - 2, columns.begin + g.padding.left - 2, 2 * down + 2,
-                         pixel_columns(), strip);
+    y_image(g, gy, block.image)
+        .copy_rectangle(rows.begin + g.padding.top - 2, columns.begin + g.padding.left - 2, 2 * down + 2,
+                        pixel_columns(), strip);
     int const line = 2 * across * padded_pixel();
     product({down, across, strip, pixel_columns(), g.out_channels}, padded + padded_size(),
             [&](int panel, int row, int column, int j, V value) {
@@ -386,9 +383,9 @@ struct WinogradBackwardData {
                               (column - column_span.begin) * padded_pixel();
         bool const alone = rows.alone() && columns.alone();
         for (int c = 0; c < g.in_channels; c += V::size) {
-          V total(T(0));
+          V total = V::load(bias + c);
           if (alone)
-            total = V::load(here + c);
+            total += V::load(here + c);
           else
             for (int a = 0; a < 3; ++a)
               for (int i = rows.begin[a]; i < rows.end[a]; ++i)
@@ -396,9 +393,7 @@ struct WinogradBackwardData {
                   for (int j = columns.begin[b]; j < columns.end[b]; ++j)
                     total += V::load(padded + static_cast<std::int64_t>(i - row_span.begin) * line +
                                      (j - column_span.begin) * padded_pixel() + c);
-          int const lanes = std::min(g.in_channels - c, V::size);
-          if (gx.beta != T(0)) total = fma(V(gx.beta), V::load(out + c, lanes), total);
-          total.store(out + c, lanes);
+          deliver<T>(out + c, gx.beta, total, std::min(g.in_channels - c, V::size));
         }
       }
     }
@@ -407,17 +402,17 @@ struct WinogradBackwardData {
 
 template <class B, class T = typename B::scalar_type>
 void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& g, T const* gy, T const* weight,
-                                   Sink<4, B> gx) {
+                                   T const* bias, Sink<4, B> gx) {
   auto scope = ws.scope();
   Panels<T> const panels{g.in_channels};
   T* const filter = scope.template take<T>(
       static_cast<std::size_t>(panels.packed(static_cast<std::int64_t>(Winograd::products) * g.out_channels)));
   for_each_block(ws, "heliograd::conv2d_pack", g.in_channels, PackWinograd<T>{g, weight, filter, true});
-  Run* const runs = scope.template take<Run>(static_cast<std::size_t>(run_count(1, g.out_channels)));
-  make_runs(1, g.out_channels, 0, runs);
+  Run const* const runs = make_runs(scope, {1, 1, g.out_channels});
 
   BlockGrid const grid = BlockGrid::about(g.images, g.height, g.width, 4 * winograd_tiles, 2 * winograd_tiles);
-  WinogradBackwardData<B> kernel{g, grid, {g.out_channels, panels, 0, runs, filter}, gy, gx, nullptr, 0, 0, 0};
+  WinogradBackwardData<B> kernel{g, grid, {g.out_channels, panels, 0, runs, filter}, gy, whole_panels(scope, bias, g.in_channels),
+                               gx, nullptr, 0, 0, 0};
   for (int i = 0; i < grid.down; ++i) {
     Span const span = kernel.rows_of(grid[i * grid.across]);
     kernel.tiles_down = std::max(kernel.tiles_down, (span.end - span.begin + 1) / 2);
@@ -480,12 +475,11 @@ struct WinogradPartialGradient {
 
     for (std::int64_t b = begin; b < end; ++b) {
       Block const block = grid[b];
-      PaddedImage<T> const image{x + g.x_index(block.image, 0, 0, 0), g.height, g.width, g.in_channels, g.mode};
-      image.copy_rectangle(2 * block.top - g.padding.top, 2 * block.left - g.padding.left, 2 * block.rows + 2,
-                           pixel_columns(), strip);
-      PaddedImage<T> const gradient{gy + g.y_index(block.image, 0, 0, 0), g.out_height, g.out_width, g.out_channels,
-                                    PaddingMode::zero};
-      gradient.copy_rectangle(2 * block.top, 2 * block.left, 2 * block.rows, 2 * block.columns, gy_strip);
+      x_image(g, x, block.image)
+          .copy_rectangle(2 * block.top - g.padding.top, 2 * block.left - g.padding.left, 2 * block.rows + 2,
+                          pixel_columns(), strip);
+      y_image(g, gy, block.image)
+          .copy_rectangle(2 * block.top, 2 * block.left, 2 * block.rows, 2 * block.columns, gy_strip);
       WinogradTiles<T>{block.rows, block.columns, strip, pixel_columns(), g.in_channels}.transform(pixels,
                                                                                                    pixel_product());
       for (int panel = 0; panel < panels.count(); ++panel) {
@@ -565,8 +559,7 @@ struct WinogradSumGradients {
             [&](int a, int b) { return V::load(sums[a * 4 + b] + j * V::size); },
             [&](int a, int b, V value) {
               T* const out = gw.out.data() + g.weight_index(a, b, static_cast<int>(in), channel);
-              if (gw.beta != T(0)) value = fma(V(gw.beta), V::load(out, lanes), value);
-              value.store(out, lanes);
+              deliver<T>(out, gw.beta, value, lanes);
             });
       }
     }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <string>
+
+#include <heliograd/kernel/padding.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// How a convolution is computed on hosts. `automatic` asks the table in kernel/detail/conv2d_choice.hpp.
+enum class ConvAlgorithm {
+  automatic,
+  direct,       ///< every product of the definition, in any geometry
+  gemm,         ///< 1x1 filters of stride 1: one matrix product over all pixels
+  winograd_f2,  ///< 3x3 filters of stride 1: 16 multiplications instead of 36
+  winograd_f4,  ///< the same with 36 instead of 144, and about six times the rounding error
+  polyphase,    ///< 3x3 and 4x4 filters of stride 2: a 2x2 filter over the image folded two by two into channels
+};
+
+/// Which algorithms `automatic` may take. `strict`: those whose rounding error is about that of direct sums. `fast`: also
+/// those with a relative error of up to 6e-6.
+enum class ConvAccuracy { strict, fast };
+
+inline std::string to_string(ConvAlgorithm algorithm) {
+  switch (algorithm) {
+    case ConvAlgorithm::automatic: return "automatic";
+    case ConvAlgorithm::direct: return "direct";
+    case ConvAlgorithm::gemm: return "gemm";
+    case ConvAlgorithm::winograd_f2: return "winograd_f2";
+    case ConvAlgorithm::winograd_f4: return "winograd_f4";
+    case ConvAlgorithm::polyphase: return "polyphase";
+  }
+  return "unknown";
+}
+
+/// How a convolution steps and what it sees outside the image: `{.stride = 2, .padding = 1, .mode = PaddingMode::reflect}`.
+struct Conv2dOptions {
+  int stride = 1;
+  Padding2d padding = {};
+  PaddingMode mode = PaddingMode::zero;
+  int dilation = 1;  ///< from tap to tap of the filter, in pixels
+  int groups = 1;    ///< channels are dealt out to so many independent convolutions; c_in of them: depthwise
+  ConvAlgorithm algorithm = ConvAlgorithm::automatic;
+  ConvAccuracy accuracy = ConvAccuracy::strict;
+};
+
+}  // namespace heliograd::inline HELIOGRAD_ABI

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <heliograd/core/sink.hpp>
+#include <heliograd/core/tensor.hpp>
+#include <heliograd/core/workspace.hpp>
+#include <heliograd/kernel/conv2d_options.hpp>
+#include <heliograd/kernel/detail/conv2d_choice.hpp>
+#include <heliograd/kernel/detail/conv2d_device.hpp>
+#include <heliograd/kernel/detail/conv2d_geometry.hpp>
+#include <heliograd/kernel/detail/conv2d_host.hpp>
+#include <heliograd/kernel/detail/winograd_host.hpp>
+#include <heliograd/kernel/launch.hpp>
+
+/// \file
+/// The three directions of a convolution by whatever algorithm and on whatever space. They are the three derivatives of one
+/// form, T(x, w, y) = sum of x w y over all products of the convolution: forward is its derivative to y, the others those to
+/// x and w. A transposed convolution is the same form with the roles of x and y exchanged.
+namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
+
+/// A sink for one group of channels.
+template <class B>
+Sink<4, B> shifted(Sink<4, B> const& sink, std::int64_t numbers) {
+  return {view_at<TensorRef<4, B>>(sink.out.data() + numbers, shape_of(sink.out)), sink.beta};
+}
+
+/// y = beta y + bias + the correlation of x with the filters. The bias may be null.
+template <class B, class T = typename B::scalar_type>
+void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dOptions const& options, T const* x, T const* weight,
+                T const* bias, Sink<4, B> y) {
+  if constexpr (B::on_host) {
+    ConvAlgorithm const algorithm = choose(g, options);
+    for (int group = 0; group < g.groups; ++group) {
+      std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
+      std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
+      T const* const group_bias = bias != nullptr ? bias + out : nullptr;
+      if (algorithm == ConvAlgorithm::winograd_f2)
+        conv2d_winograd<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+      else
+        conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+    }
+  } else {
+    for_each_item(ws, "heliograd::conv2d", y.out.size(), Conv2dElement<B>{g, x, weight, bias, y});
+  }
+}
+
+/// gx = beta gx + bias + the gradient with respect to x. The bias, which transposed convolutions have, may be null.
+template <class B, class T = typename B::scalar_type>
+void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dOptions const& options, T const* gy,
+                              T const* weight, T const* bias, Sink<4, B> gx) {
+  if constexpr (B::on_host) {
+    ConvAlgorithm const algorithm = choose(g, options);
+    for (int group = 0; group < g.groups; ++group) {
+      std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
+      std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
+      T const* const group_bias = bias != nullptr ? bias + in : nullptr;
+      if (algorithm == ConvAlgorithm::winograd_f2)
+        conv2d_backward_data_winograd<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+      else
+        conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+    }
+  } else {
+    for_each_item(ws, "heliograd::conv2d_backward_data", gx.out.size(),
+                  Conv2dBackwardDataElement<B>{g, gy, weight, bias, gx});
+  }
+}
+
+/// gw = beta gw + the gradient with respect to the weights.
+template <class B, class T = typename B::scalar_type>
+void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dOptions const& options, T const* x,
+                                T const* gy, Sink<4, B> gw) {
+  if constexpr (B::on_host) {
+    ConvAlgorithm const algorithm = choose(g, options);
+    for (int group = 0; group < g.groups; ++group) {
+      std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
+      std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
+      if (algorithm == ConvAlgorithm::winograd_f2)
+        conv2d_backward_weight_winograd<B>(ws, g, x + in, gy + out, shifted(gw, out));
+      else
+        conv2d_backward_weight_host<B>(ws, g, x + in, gy + out, shifted(gw, out));
+    }
+  } else {
+    reduce<1>(ws, "heliograd::conv2d_backward_weight", gw.out.size(),
+              static_cast<std::size_t>(g.images) * static_cast<std::size_t>(g.out_height) * g.out_width,
+              Conv2dWeightTerm<T>{g, x, gy}, DeliverSum<4, B>{gw});
+  }
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail

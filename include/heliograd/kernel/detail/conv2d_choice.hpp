@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <string>
+
+#include <heliograd/base/error.hpp>
+#include <heliograd/kernel/conv2d_options.hpp>
+#include <heliograd/kernel/detail/conv2d_geometry.hpp>
+
+/// \file
+/// Which algorithm computes a convolution on hosts.
+namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
+
+/// A row of the table: what an algorithm serves, and from where on it is the faster one.
+struct ConvChoice {
+  ConvAlgorithm algorithm;
+  char const* serves;
+  int smallest_filter, largest_filter;  ///< square ones
+  int stride;
+  int fewest_channels;  ///< on either side, for `automatic` to take it
+};
+
+/// The first row that fits is taken; `direct` serves what is left.
+inline constexpr ConvChoice conv_choices[] = {
+    {ConvAlgorithm::winograd_f2, "3 x 3 filters of stride 1", 3, 3, 1, 16},
+};
+
+inline bool serves(ConvChoice const& choice, Conv2dGeometry const& g) {
+  return g.filter_height == g.filter_width && g.filter_height >= choice.smallest_filter &&
+         g.filter_height <= choice.largest_filter && g.stride == choice.stride && g.dilation == 1;
+}
+
+/// The algorithm that the options name, if it serves this geometry; else the first of the table that pays.
+inline ConvAlgorithm choose(Conv2dGeometry const& g, Conv2dOptions const& options) {
+  if (options.algorithm == ConvAlgorithm::direct) return ConvAlgorithm::direct;
+  for (ConvChoice const& choice : conv_choices) {
+    if (options.algorithm == choice.algorithm) {
+      expect(serves(choice, g), "conv2d: " + to_string(choice.algorithm) + " serves undilated " + choice.serves + " (found " +
+                                    std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) +
+                                    ", stride " + std::to_string(g.stride) + ", dilation " +
+                                    std::to_string(g.dilation) + "); use ConvAlgorithm::automatic");
+      return choice.algorithm;
+    }
+    if (options.algorithm == ConvAlgorithm::automatic && serves(choice, g) &&
+        g.in_channels >= choice.fewest_channels && g.out_channels >= choice.fewest_channels)
+      return choice.algorithm;
+  }
+  return ConvAlgorithm::direct;
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <heliograd/kernel/conv_transpose2d.hpp>
+#include <heliograd/tape/tape.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// Transposed convolution, which up-samples by its stride: the adjoint of the conv2d with the same weights and options.
+///
+/// Shapes   x [n, h, w, c_in], weight [kh, kw, c_out / groups, c_in], bias [c_out] (or empty) -> [n, p, q, c_out],
+///          p = (h - 1) stride + dilation (kh - 1) + 1 + output_padding - top - bottom, and q likewise.
+///          k4 s2 p1, and k3 s2 p1 with output padding 1, double the sides.
+/// Math     \f$ y_{n,\,sp+di-t,\,sq+dj-l,\,o} = b_o + \sum_{pqijc} x_{npqc}\, w_{ijoc} \f$, where s is the stride, d the dilation, t
+///          and l the padding above and to the left: what would fall outside y is cut off.
+/// Gradient x: the conv2d of the output gradient; weight: correlation of the output gradient with x; bias: sum over n, p, q.
+/// Keeps    x if weight wants a gradient, weight if x does; never y.
+/// Cost     2 n h w kh kw c_in c_out / groups flops forward, twice that backward.
+/// Throws   ShapeError if the channel counts differ or nothing is left after cutting; UsageError for a stride, dilation or
+///          groups below 1, a negative padding, or an output padding outside [0, stride).
+/// Source   Dumoulin and Visin, A guide to convolution arithmetic for deep learning, arXiv 1603.07285.
+template <class B>
+Var<4, B> conv_transpose2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, ConvTranspose2dOptions options = {}) {
+  auto const shape = kernel::conv_transpose2d_shape(x.shape(), weight.shape(), options);
+  bool const biased = bias.value.size() > 0;
+  expect_shape(!biased || bias.value.extent(0) == shape[3],
+               "conv_transpose2d: bias is " + to_string(bias.shape()) +
+                   ", expected one number for each output channel of weight " + to_string(weight.shape()) +
+                   " [kh, kw, c_out, c_in]");
+  bool const learns_bias = biased && bias.wants_grad();
+  Tape<B>& tape = x.tape();
+  auto const y = tape.make(shape, x.wants_grad() || weight.wants_grad() || learns_bias);
+  kernel::conv_transpose2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, options);
+
+  if (y.wants_grad())
+    tape.record("conv_transpose2d", y, [=](Tape<B>& t) {
+      if (x.wants_grad())
+        kernel::conv_transpose2d_backward_data<B>(t.workspace(), y.grad(), weight.value, t.into(x), options);
+      if (weight.wants_grad())
+        kernel::conv_transpose2d_backward_weight<B>(t.workspace(), x.value, y.grad(), t.into(weight), options);
+      if (learns_bias) kernel::conv2d_backward_bias<B>(t.workspace(), y.grad(), t.into(bias));
+    });
+  return y;
+}
+
+/// The same without a bias.
+template <class B>
+Var<4, B> conv_transpose2d(Var<4, B> x, Var<4, B> weight, ConvTranspose2dOptions options = {}) {
+  return conv_transpose2d(x, weight, Var<1, B>{}, options);
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI
