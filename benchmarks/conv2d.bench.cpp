@@ -95,13 +95,15 @@ template <class B>
 void register_all(std::string const& scalar) {
   using hg::ConvAlgorithm;
   using hg::PaddingMode;
-  auto const reflect = [](ConvAlgorithm algorithm) { return hg::Conv2dOptions{1, 1, PaddingMode::reflect, algorithm}; };
+  auto const reflect = [](ConvAlgorithm algorithm) {
+    return hg::Conv2dOptions{.padding = 1, .mode = PaddingMode::reflect, .algorithm = algorithm};
+  };
   std::vector<Layer> const layers{
       {"3x3_2to64", {32, 32, 32, 2}, {3, 3, 2, 64}, reflect(ConvAlgorithm::automatic)},
       {"3x3_64to64_direct", {32, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::direct)},
-      {"3x3_64to64_winograd", {32, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd)},
-      {"3x3_64to64_patch_winograd", {1, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd)},
-      {"3x3_64to64_disk_winograd", {1, 512, 512, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd)},
+      {"3x3_64to64_winograd", {32, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
+      {"3x3_64to64_patch_winograd", {1, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
+      {"3x3_64to64_disk_winograd", {1, 512, 512, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
       {"1x1_64to1", {8, 128, 128, 64}, {1, 1, 64, 1}, {}},
   };
   auto const name = [&](std::string const& what) { return what + "/" + scalar; };

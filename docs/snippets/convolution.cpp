@@ -13,8 +13,14 @@ hg::Var<4, B> strided(Input x, Input weight, hg::Var<1, B> bias) {
 }
 
 template <class Input>
+hg::Var<4, B> doubled(Input x, Input weight) {
+  auto y = hg::conv_transpose2d(x, weight, {.stride = 2, .padding = 1, .output_padding = 1});  // k3: twice the sides
+  return y;
+}
+
+template <class Input>
 hg::Var<4, B> framed(Input x) {
-  auto y = hg::pad(x, {1, 1, 2, 2}, hg::PaddingMode::periodic);   // top, bottom, left, right; or one number for all
+  auto y = hg::pad(x, {1, 1, 2, 2}, hg::PaddingMode::periodic);  // top, bottom, left, right; or one number for all
   return y;
 }
 
@@ -44,8 +50,9 @@ int main(int argc, char** argv) {
   auto const x = tape.constant(image);
   auto const weight = tape.constant(filters);
   auto const bias = tape.constant(offsets);
-  std::printf("strided %s, framed %s\n", hg::to_string(strided(x, weight, bias).shape()).c_str(),
-              hg::to_string(framed(x).shape()).c_str());
+  auto const half = strided(x, weight, bias);
+  std::printf("strided %s, doubled %s, framed %s\n", hg::to_string(half.shape()).c_str(),
+              hg::to_string(doubled(half, weight).shape()).c_str(), hg::to_string(framed(x).shape()).c_str());
   auto const one = hg::to_host(tape.exec(), in_one(x, weight, bias).value);
   auto const two = hg::to_host(tape.exec(), in_two(x, weight, bias).value);
   double worst = 0;

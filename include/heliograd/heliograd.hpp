@@ -27,6 +27,8 @@
 #include <heliograd/kernel/channel_lines.hpp>
 #include <heliograd/kernel/channels.hpp>
 #include <heliograd/kernel/conv2d.hpp>
+#include <heliograd/kernel/conv2d_options.hpp>
+#include <heliograd/kernel/conv_transpose2d.hpp>
 #include <heliograd/kernel/dropout.hpp>
 #include <heliograd/kernel/elementwise.hpp>
 #include <heliograd/kernel/launch.hpp>
@@ -67,6 +69,7 @@
 #include <heliograd/op/activation.hpp>
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/conv2d.hpp>
+#include <heliograd/op/conv_transpose2d.hpp>
 #include <heliograd/op/dropout.hpp>
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/pad.hpp>

@@ -39,8 +39,8 @@ std::string name_of(test::reference::Conv2d const& conv) {
   return "x " + to_string(conv.x) + " weight " + to_string(conv.weight) + " stride " +
          std::to_string(conv.options.stride) + " dilation " + std::to_string(conv.options.dilation) + " groups " +
          std::to_string(conv.options.groups) + " padding " + std::to_string(p.top) + "," + std::to_string(p.bottom) +
-         "," + std::to_string(p.left) + "," + std::to_string(p.right) + " " + to_string(conv.options.mode) +
-         ", " + to_string(conv.options.algorithm);
+         "," + std::to_string(p.left) + "," + std::to_string(p.right) + " " + to_string(conv.options.mode) + ", " +
+         to_string(conv.options.algorithm);
 }
 
 template <class B>
@@ -323,7 +323,8 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
   for (auto const algorithm : {hg::ConvAlgorithm::direct, hg::ConvAlgorithm::winograd_f2})
     for (double const scale : {1e-6, 1.0, 1e6})
       for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // 576 and 4608 terms
-        Problem<B> problem({2, 6, 7, channels}, {3, 3, channels, 24}, {.padding = 1, .mode = PaddingMode::reflect, .algorithm = algorithm}, false);
+        Problem<B> problem({2, 6, 7, channels}, {3, 3, channels, 24},
+                           {.padding = 1, .mode = PaddingMode::reflect, .algorithm = algorithm}, false);
         for (double& value : problem.x)
           value = static_cast<double>(static_cast<typename B::scalar_type>(value * scale));
         for (Values* values : {&problem.weight, &problem.bias, &problem.gy})

@@ -18,8 +18,8 @@ struct ConvTranspose2d {
                   heliograd::ConvTranspose2dOptions const& o)
       : x(x_shape), weight(weight_shape), options(o) {
     auto const out = [&](std::size_t extent, int before, int after, std::size_t filter) {
-      return (extent - 1) * static_cast<std::size_t>(o.stride) + (filter - 1) * static_cast<std::size_t>(o.dilation) + 1 +
-             static_cast<std::size_t>(o.output_padding) - static_cast<std::size_t>(before + after);
+      return (extent - 1) * static_cast<std::size_t>(o.stride) + (filter - 1) * static_cast<std::size_t>(o.dilation) +
+             1 + static_cast<std::size_t>(o.output_padding) - static_cast<std::size_t>(before + after);
     };
     y = {x[0], out(x[1], o.padding.top, o.padding.bottom, weight[0]),
          out(x[2], o.padding.left, o.padding.right, weight[1]), weight[2] * static_cast<std::size_t>(o.groups)};
@@ -36,10 +36,10 @@ struct ConvTranspose2d {
         for (std::size_t q = 0; q < x[2]; ++q)
           for (std::size_t i = 0; i < weight[0]; ++i)
             for (std::size_t j = 0; j < weight[1]; ++j) {
-              int const row = static_cast<int>(p) * options.stride + static_cast<int>(i) * options.dilation -
-                              options.padding.top;
-              int const column = static_cast<int>(q) * options.stride + static_cast<int>(j) * options.dilation -
-                                 options.padding.left;
+              int const row =
+                  static_cast<int>(p) * options.stride + static_cast<int>(i) * options.dilation - options.padding.top;
+              int const column =
+                  static_cast<int>(q) * options.stride + static_cast<int>(j) * options.dilation - options.padding.left;
               if (row < 0 || row >= static_cast<int>(y[1]) || column < 0 || column >= static_cast<int>(y[2])) continue;
               std::size_t const pixel =
                   (n * y[1] + static_cast<std::size_t>(row)) * y[2] + static_cast<std::size_t>(column);

@@ -29,20 +29,19 @@ inline Conv2dGeometry conv2d_geometry(Shape<4> const& x, Shape<4> const& weight,
   constexpr std::size_t most = static_cast<std::size_t>(std::numeric_limits<int>::max());
   std::string const name = op;
   for (int axis = 0; axis < 4; ++axis)
-    expect_shape(x[axis] <= most && weight[axis] <= most,
-                 name + ": x is " + to_string(x) + ", weight " + to_string(weight) +
-                     ", expected fewer than 2^31 elements along each axis");
+    expect_shape(x[axis] <= most && weight[axis] <= most, name + ": x is " + to_string(x) + ", weight " +
+                                                              to_string(weight) +
+                                                              ", expected fewer than 2^31 elements along each axis");
   expect(options.stride >= 1, name + ": the stride must be at least 1 (found " + std::to_string(options.stride) + ")");
   expect(options.dilation >= 1,
          name + ": the dilation must be at least 1 (found " + std::to_string(options.dilation) + ")");
-  expect(options.groups >= 1,
-         name + ": there must be at least 1 group (found " + std::to_string(options.groups) + ")");
+  expect(options.groups >= 1, name + ": there must be at least 1 group (found " + std::to_string(options.groups) + ")");
   expect_shape(weight.size() > 0, name + ": weight is " + to_string(weight) + ", expected no empty axis");
   std::size_t const groups = static_cast<std::size_t>(options.groups);
   std::string const in_groups = groups == 1 ? "" : " in " + std::to_string(groups) + " groups";
-  expect_shape(x[3] == groups * weight[2],
-               name + ": x is " + to_string(x) + ", expected " + std::to_string(groups * weight[2]) +
-                   " channels as in weight " + to_string(weight) + " [kh, kw, c_in, c_out]" + in_groups);
+  expect_shape(x[3] == groups * weight[2], name + ": x is " + to_string(x) + ", expected " +
+                                               std::to_string(groups * weight[2]) + " channels as in weight " +
+                                               to_string(weight) + " [kh, kw, c_in, c_out]" + in_groups);
   expect_shape(weight[3] % groups == 0, name + ": weight is " + to_string(weight) +
                                             ", expected output channels that divide into " + std::to_string(groups) +
                                             " groups");

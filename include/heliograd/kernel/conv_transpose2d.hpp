@@ -47,24 +47,22 @@ inline Shape<4> conv_transpose2d_shape(Shape<4> const& x, Shape<4> const& weight
              " (found " + std::to_string(options.output_padding) + ")");
   expect_padding("conv_transpose2d", options.padding, PaddingMode::zero, x[1], x[2]);
   expect_shape(weight.size() > 0, "conv_transpose2d: weight is " + to_string(weight) + ", expected no empty axis");
-  expect_shape(x[3] == weight[3],
-               "conv_transpose2d: x is " + to_string(x) + ", expected " + std::to_string(weight[3]) +
-                   " channels as in weight " + to_string(weight) + " [kh, kw, c_out, c_in]");
+  expect_shape(x[3] == weight[3], "conv_transpose2d: x is " + to_string(x) + ", expected " + std::to_string(weight[3]) +
+                                      " channels as in weight " + to_string(weight) + " [kh, kw, c_out, c_in]");
   for (int axis = 0; axis < 4; ++axis)
-    expect_shape(x[axis] <= most && weight[axis] <= most,
-                 "conv_transpose2d: x is " + to_string(x) + ", weight " + to_string(weight) +
-                     ", expected fewer than 2^31 elements along each axis");
-  expect_shape(x[1] > 0 && x[2] > 0,
-               "conv_transpose2d: x is " + to_string(x) + ", expected at least one pixel");
+    expect_shape(x[axis] <= most && weight[axis] <= most, "conv_transpose2d: x is " + to_string(x) + ", weight " +
+                                                              to_string(weight) +
+                                                              ", expected fewer than 2^31 elements along each axis");
+  expect_shape(x[1] > 0 && x[2] > 0, "conv_transpose2d: x is " + to_string(x) + ", expected at least one pixel");
   auto const side = [&](std::size_t extent, std::size_t filter, int before, int after) {
     std::size_t const whole = (extent - 1) * static_cast<std::size_t>(options.stride) +
                               (filter - 1) * static_cast<std::size_t>(options.dilation) + 1 +
                               static_cast<std::size_t>(options.output_padding);
     std::size_t const cut = static_cast<std::size_t>(before) + static_cast<std::size_t>(after);
-    expect_shape(whole > cut && whole <= most,
-                 "conv_transpose2d: x is " + to_string(x) + ", with weight " + to_string(weight) + " it grows to " +
-                     std::to_string(whole) + " pixels, expected more than the padding of " + std::to_string(cut) +
-                     " that is cut off, and fewer than 2^31");
+    expect_shape(whole > cut && whole <= most, "conv_transpose2d: x is " + to_string(x) + ", with weight " +
+                                                   to_string(weight) + " it grows to " + std::to_string(whole) +
+                                                   " pixels, expected more than the padding of " + std::to_string(cut) +
+                                                   " that is cut off, and fewer than 2^31");
     return whole - cut;
   };
   return {x[0], side(x[1], weight[0], options.padding.top, options.padding.bottom),

@@ -8,16 +8,18 @@ namespace heliograd::inline HELIOGRAD_ABI {
 
 /// Two-dimensional cross-correlation of an image batch with a filter bank.
 ///
-/// Shapes   x [n, h, w, c_in], weight [kh, kw, c_in, c_out], bias [c_out] -> [n, p, q, c_out],
-///          p = floor((h + top + bottom - kh) / stride) + 1, and q likewise.
-/// Math     \f$ y_{npqo} = b_o + \sum_{ijc} \hat x_{n,\,sp+i-t,\,sq+j-l,\,c}\, w_{ijco} \f$, where \f$ \hat x \f$ is x continued
-///          outside the image as options.mode says, t and l the padding above and to the left.
+/// Shapes   x [n, h, w, c_in], weight [kh, kw, c_in / groups, c_out], bias [c_out] -> [n, p, q, c_out],
+///          p = floor((h + top + bottom - dilation (kh - 1) - 1) / stride) + 1, and q likewise.
+/// Math     \f$ y_{npqo} = b_o + \sum_{ijc} \hat x_{n,\,sp+di-t,\,sq+dj-l,\,c}\, w_{ijco} \f$, where \f$ \hat x \f$ is x continued
+///          outside the image as options.mode says, s the stride, d the dilation, t and l the padding above and to the left.
+///          With groups, output channels see the input channels of their own group only.
 /// Gradient x: correlation of the output gradient with the flipped filter, border pixels gathering from wherever the
 ///          padding repeats them; weight: correlation of x with the output gradient; bias: sum over n, p, q.
 /// Keeps    x if weight wants a gradient, weight if x does; never y.
-/// Cost     2 n p q kh kw c_in c_out flops forward, twice that backward.
+/// Cost     2 n p q kh kw c_in c_out / groups flops forward, twice that backward.
 /// Throws   ShapeError if the channel counts differ, the filter is larger than the padded image, or the padding does not
-///          fit the image; UsageError for a stride below 1 or a negative padding.
+///          fit the image; UsageError for a stride, dilation or groups below 1, or a
+///          negative padding.
 template <class B>
 Var<4, B> conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, Conv2dOptions options = {}) {
   bool const biased = bias.value.size() > 0;

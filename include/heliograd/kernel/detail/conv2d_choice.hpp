@@ -35,14 +35,14 @@ inline ConvAlgorithm choose(Conv2dGeometry const& g, Conv2dOptions const& option
   if (options.algorithm == ConvAlgorithm::direct) return ConvAlgorithm::direct;
   for (ConvChoice const& choice : conv_choices) {
     if (options.algorithm == choice.algorithm) {
-      expect(serves(choice, g), "conv2d: " + to_string(choice.algorithm) + " serves undilated " + choice.serves + " (found " +
-                                    std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) +
-                                    ", stride " + std::to_string(g.stride) + ", dilation " +
-                                    std::to_string(g.dilation) + "); use ConvAlgorithm::automatic");
+      expect(serves(choice, g), "conv2d: " + to_string(choice.algorithm) + " serves undilated " + choice.serves +
+                                    " (found " + std::to_string(g.filter_height) + " x " +
+                                    std::to_string(g.filter_width) + ", stride " + std::to_string(g.stride) +
+                                    ", dilation " + std::to_string(g.dilation) + "); use ConvAlgorithm::automatic");
       return choice.algorithm;
     }
-    if (options.algorithm == ConvAlgorithm::automatic && serves(choice, g) &&
-        g.in_channels >= choice.fewest_channels && g.out_channels >= choice.fewest_channels)
+    if (options.algorithm == ConvAlgorithm::automatic && serves(choice, g) && g.in_channels >= choice.fewest_channels &&
+        g.out_channels >= choice.fewest_channels)
       return choice.algorithm;
   }
   return ConvAlgorithm::direct;

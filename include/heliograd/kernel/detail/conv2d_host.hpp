@@ -371,7 +371,8 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
   auto scope = ws.scope();
   Panels<T> const panels{g.in_channels};
   BlockGrid const grid = BlockGrid::about(g.images, g.height, g.width, block_pixels, block_columns);
-  Phase* const phases = scope.template take<Phase>(static_cast<std::size_t>(g.stride) * static_cast<std::size_t>(g.stride));
+  Phase* const phases =
+      scope.template take<Phase>(static_cast<std::size_t>(g.stride) * static_cast<std::size_t>(g.stride));
   Conv2dBackwardData<B> kernel{g, grid, phases, 0, 0, gy, nullptr, nullptr, nullptr, gx, nullptr, 0, 0, 0};
   for (int a = 0; a < g.stride; ++a)
     for (int b = 0; b < g.stride; ++b) {
@@ -394,9 +395,9 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
   std::int64_t filter_size = 0;
   for (int i = 0; i < g.stride * g.stride; ++i) {
     Phase& phase = phases[i];
-    phase.taps = TermGrid::taps(phase.down.count, phase.across.count, g.out_channels,
-                                PhaseAxis::gap(g.stride, g.dilation),
-                                static_cast<std::int64_t>(kernel.strip_columns) * g.out_channels);
+    phase.taps =
+        TermGrid::taps(phase.down.count, phase.across.count, g.out_channels, PhaseAxis::gap(g.stride, g.dilation),
+                       static_cast<std::int64_t>(kernel.strip_columns) * g.out_channels);
     phase.runs = make_runs(scope, phase.taps);
     phase.few_channels = are_few_channels<T>(g.in_channels, phase.taps);
     phase.filter = filter_size;
@@ -479,8 +480,7 @@ struct SumFilterGradients {
         int const column = right.first(panel) + j;
         std::int64_t const term =
             static_cast<std::int64_t>(piece) * gradient.piece_terms + (gradient.gy_left ? column : row);
-        gw.add(static_cast<std::size_t>(term * gw_row + (gradient.gy_left ? row : column)),
-               static_cast<T>(total[j]));
+        gw.add(static_cast<std::size_t>(term * gw_row + (gradient.gy_left ? row : column)), static_cast<T>(total[j]));
       }
     }
   }
@@ -575,9 +575,9 @@ void conv2d_backward_weight_host(Workspace<B>& ws, Conv2dGeometry const& g, T co
       strip_size + static_cast<std::int64_t>(grid.most_rows()) * grid.most_columns() * Panels<T>::width;
   T* const partials = scope.template take<T>(static_cast<std::size_t>(gradient.groups * gradient.size()));
   T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * per_worker));
-  for_each_block(
-      ws, "heliograd::conv2d_backward_weight", items,
-      Conv2dPartialGradient<T>{g, grid, taps, gradient, x, gy, partials, scratch, per_worker, strip_columns, strip_size});
+  for_each_block(ws, "heliograd::conv2d_backward_weight", items,
+                 Conv2dPartialGradient<T>{g, grid, taps, gradient, x, gy, partials, scratch, per_worker, strip_columns,
+                                          strip_size});
   SumFilterGradients<B> const sum{gradient, partials, gw, g.y_pixel()};
   for_each_block(ws, "heliograd::conv2d_backward_weight_sum", sum.blocks(), sum);
 }

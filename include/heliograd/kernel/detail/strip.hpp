@@ -50,8 +50,7 @@ struct PaddedImage {
     if (source < 0 || source >= width)
       std::memset(to, 0, static_cast<std::size_t>(channels) * sizeof(T));
     else
-      std::memcpy(to, row + static_cast<std::int64_t>(source) * pixel,
-                  static_cast<std::size_t>(channels) * sizeof(T));
+      std::memcpy(to, row + static_cast<std::int64_t>(source) * pixel, static_cast<std::size_t>(channels) * sizeof(T));
   }
 };
 

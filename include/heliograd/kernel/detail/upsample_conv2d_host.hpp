@@ -190,7 +190,8 @@ void upsample_conv2d_host(Workspace<B>& ws, UpsampleConv2dGeometry const& g, T c
   Panels<T> const panels{g.out_channels};
   std::int64_t const terms = static_cast<std::int64_t>(UpsampleConv2dGeometry::taps) * g.in_channels;
   T* const filter = scope.template take<T>(static_cast<std::size_t>(panels.packed(terms)));
-  for_each_block(ws, "heliograd::upsample_conv2d_pack", panels.count(), PackFilter<T>{weight, filter, terms, g.out_channels, panels});
+  for_each_block(ws, "heliograd::upsample_conv2d_pack", panels.count(),
+                 PackFilter<T>{weight, filter, terms, g.out_channels, panels});
 
   // Tall blocks: the maps of the rows just above and below are computed twice.
   BlockGrid const grid = BlockGrid::about(g.images, g.height, g.width, 32 * block_columns, block_columns);

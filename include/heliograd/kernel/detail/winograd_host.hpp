@@ -314,9 +314,14 @@ void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T co
 
   BlockGrid const grid =
       BlockGrid::about(g.images, (g.out_height + 1) / 2, (g.out_width + 1) / 2, winograd_tiles, winograd_tiles);
-  WinogradForward<B> kernel{
-      g,       grid, {g.in_channels, panels, grid.most_rows() * grid.most_columns(), runs, filter}, x, whole_panels(scope, bias, g.out_channels), y,
-      nullptr, 0};
+  WinogradForward<B> kernel{g,
+                            grid,
+                            {g.in_channels, panels, grid.most_rows() * grid.most_columns(), runs, filter},
+                            x,
+                            whole_panels(scope, bias, g.out_channels),
+                            y,
+                            nullptr,
+                            0};
   kernel.scratch_per_worker = kernel.strip_size() + kernel.product.scratch_size();
   kernel.scratch =
       scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * kernel.scratch_per_worker));
@@ -411,8 +416,9 @@ void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& g, T 
   Run const* const runs = make_runs(scope, {1, 1, g.out_channels});
 
   BlockGrid const grid = BlockGrid::about(g.images, g.height, g.width, 4 * winograd_tiles, 2 * winograd_tiles);
-  WinogradBackwardData<B> kernel{g, grid, {g.out_channels, panels, 0, runs, filter}, gy, whole_panels(scope, bias, g.in_channels),
-                               gx, nullptr, 0, 0, 0};
+  WinogradBackwardData<B> kernel{
+      g, grid, {g.out_channels, panels, 0, runs, filter}, gy, whole_panels(scope, bias, g.in_channels), gx, nullptr, 0,
+      0, 0};
   for (int i = 0; i < grid.down; ++i) {
     Span const span = kernel.rows_of(grid[i * grid.across]);
     kernel.tiles_down = std::max(kernel.tiles_down, (span.end - span.begin + 1) / 2);
