@@ -45,6 +45,8 @@ inline ConvAlgorithm choose(Conv2dGeometry const& g, Conv2dOptions const& option
         g.out_channels >= choice.fewest_channels)
       return choice.algorithm;
   }
+  expect(options.algorithm == ConvAlgorithm::automatic,
+         "conv2d: " + to_string(options.algorithm) + " is not there yet; use ConvAlgorithm::automatic");
   return ConvAlgorithm::direct;
 }
 
