@@ -36,13 +36,16 @@
 #include <heliograd/kernel/pad.hpp>
 #include <heliograd/kernel/padding.hpp>
 #include <heliograd/kernel/pixel.hpp>
+#include <heliograd/kernel/positions.hpp>
 #include <heliograd/kernel/reduce.hpp>
 #include <heliograd/kernel/reduce_by_key.hpp>
 #include <heliograd/kernel/resample.hpp>
 #include <heliograd/kernel/sobel.hpp>
 #include <heliograd/kernel/soft_histogram.hpp>
+#include <heliograd/kernel/sort_by_key.hpp>
 #include <heliograd/kernel/ssim.hpp>
 #include <heliograd/kernel/upsample_conv2d.hpp>
+#include <heliograd/kernel/warp.hpp>
 #include <heliograd/loss/gradient.hpp>
 #include <heliograd/loss/histogram.hpp>
 #include <heliograd/loss/pixel.hpp>
@@ -78,6 +81,7 @@
 #include <heliograd/op/resample.hpp>
 #include <heliograd/op/shape.hpp>
 #include <heliograd/op/upsample_conv2d.hpp>
+#include <heliograd/op/warp.hpp>
 #include <heliograd/optim/adam.hpp>
 #include <heliograd/optim/average.hpp>
 #include <heliograd/optim/clip.hpp>

@@ -10,6 +10,7 @@
 #include <heliograd/base/error.hpp>
 #include <heliograd/core/copy.hpp>
 #include <heliograd/core/sink.hpp>
+#include <heliograd/kernel/detail/keys_cubic.hpp>
 #include <heliograd/kernel/launch.hpp>
 
 /// \file
@@ -108,6 +109,7 @@ struct FillTaps {
         add(o, clamp(whole + 1, n), t);
       } else {
         store(o, clamp(whole - 1, n), t < 0.5 ? clamp(whole, n) : clamp(whole + 1, n));
+        KeysCubic const keys{cubic};
         add(o, clamp(whole - 1, n), keys(1 + t));
         add(o, clamp(whole, n), keys(t));
         add(o, clamp(whole + 1, n), keys(1 - t));
@@ -118,11 +120,6 @@ struct FillTaps {
 
  private:
   KOKKOS_FUNCTION static std::int64_t clamp(std::int64_t i, std::int64_t n) { return i < 0 ? 0 : i < n ? i : n - 1; }
-
-  KOKKOS_FUNCTION double keys(double d) const {
-    double const a = cubic;
-    return d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 : a * (((d - 5) * d + 8) * d - 4);
-  }
 
   KOKKOS_FUNCTION void store(std::size_t o, std::int64_t first, std::int64_t reference) const {
     table.first[o] = static_cast<std::int32_t>(first);

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include <heliograd/base/error.hpp>
+#include <heliograd/core/dual.hpp>
+#include <heliograd/core/sink.hpp>
+#include <heliograd/kernel/detail/keys_cubic.hpp>
+#include <heliograd/kernel/detail/pchip_formula.hpp>
+#include <heliograd/kernel/launch.hpp>
+#include <heliograd/kernel/positions.hpp>
+#include <heliograd/kernel/sort_by_key.hpp>
+
+/// \file
+/// Images sampled at positions: rotation, magnification, remapping to other coordinates.
+namespace heliograd::inline HELIOGRAD_ABI {
+
+enum class Interpolation {
+  nearest,   ///< the pixel that holds the position
+  bilinear,  ///< linear between the four nearest pixels
+  bicubic,   ///< Keys' kernel on 4 x 4 pixels
+  pchip,     ///< monotone piecewise cubic along rows, then along the column of the results: no overshoot; not linear
+};
+
+/// Positions inside are those on a pixel: from -1/2 to the image's length - 1/2 on each axis. Beyond the outermost centres
+/// border pixels repeat (pchip stays constant).
+struct WarpOptions {
+  Interpolation method = Interpolation::bilinear;
+  double fill = 0;       ///< outside the image, and where a position is not finite
+  double cubic = -0.75;  ///< the slope of Keys' kernel at distance 1
+};
+
+namespace kernel {
+
+namespace detail {
+
+/// Whether a position lies on a pixel of an image.
+KOKKOS_INLINE_FUNCTION bool inside(Position const& at, std::size_t height, std::size_t width) {
+  return at.y >= -0.5 && at.x >= -0.5 && at.y < static_cast<double>(height) - 0.5 &&
+         at.x < static_cast<double>(width) - 0.5;
+}
+
+/// The pixels that a position uses along one axis: `base`, up to one before and two after it.
+struct AxisTaps {
+  std::int32_t base = 0;  // never falls as the position grows
+  std::int32_t at[4] = {};
+  int count = 1;
+  int reference = 0;  // the nearest tap
+  double weight[4] = {1};
+  double slope[4] = {};  // d weight / d position
+  double fraction = 0;   // pchip: of the interval
+  bool has_left = false, has_right = false;
+
+  KOKKOS_FUNCTION AxisTaps(WarpOptions const& options, double position, std::size_t size) {
+    std::int32_t const n = static_cast<std::int32_t>(size);
+    if (options.method == Interpolation::nearest) {
+      base = static_cast<std::int32_t>(Kokkos::floor(position + 0.5));
+      at[0] = base = base < n ? base : n - 1;  // the largest position below n - 1/2 rounds up
+      return;
+    }
+    double const whole = Kokkos::floor(position);
+    double t = position - whole;
+    std::int32_t const first = static_cast<std::int32_t>(whole);
+    base = first < 0 ? 0 : first;
+    if (options.method == Interpolation::bilinear) {
+      count = 2;
+      at[0] = base;
+      at[1] = first + 1 < n ? first + 1 : n - 1;
+      weight[0] = 1 - t;
+      weight[1] = t;
+      slope[0] = -1;
+      slope[1] = 1;
+      reference = t < 0.5 ? 0 : 1;
+      return;
+    }
+    count = 4;
+    if (options.method == Interpolation::pchip) {
+      if (first > n - 2 && n > 1) t = 1, base = n - 2;
+      if (first < 0) t = 0;
+      fraction = t;
+      has_left = base > 0;
+      has_right = base + 2 < n;
+    } else {
+      KeysCubic const keys{options.cubic};
+      double const distance[4] = {1 + t, t, 1 - t, 2 - t};
+      for (int k = 0; k < 4; ++k) {
+        weight[k] = keys(distance[k]);
+        slope[k] = (k < 2 ? 1 : -1) * keys.derivative(distance[k]);
+      }
+    }
+    reference = t < 0.5 ? 1 : 2;
+    for (int k = 0; k < 4; ++k) {
+      std::int32_t const i = (options.method == Interpolation::pchip ? base : first) + k - 1;
+      at[k] = i < 0 ? 0 : i < n ? i : n - 1;
+    }
+  }
+
+  /// The weight of a pixel.
+  KOKKOS_FUNCTION double share(std::size_t i) const {
+    double sum = 0;
+    for (int k = 0; k < count; ++k)
+      if (at[k] == static_cast<std::int32_t>(i)) sum += weight[k];
+    return sum;
+  }
+
+  template <class Number, class T>
+  KOKKOS_FUNCTION PchipInterval<Number, T> interval() const {
+    PchipInterval<Number, T> piece;
+    piece.has_left = has_left;
+    piece.has_right = has_right;
+    return piece;
+  }
+
+  /// The most pixels before and after `base` that are used.
+  static int most_before(Interpolation method) {
+    return method == Interpolation::bicubic || method == Interpolation::pchip ? 1 : 0;
+  }
+  static int most_after(Interpolation method) {
+    return method == Interpolation::nearest ? 0 : method == Interpolation::bilinear ? 1 : 2;
+  }
+};
+
+/// The numbers of one channel of an image.
+template <class T>
+struct Plane {
+  T const* x;
+  std::size_t width;
+  std::size_t channels;
+  KOKKOS_FUNCTION T operator()(std::int32_t i, std::int32_t j) const {
+    return x[(static_cast<std::size_t>(i) * width + static_cast<std::size_t>(j)) * channels];
+  }
+};
+
+/// Monotone interpolation of a channel: along four rows, then down the results.
+template <class T>
+struct PchipSample {
+  Plane<T> plane;
+  AxisTaps const& rows;
+  AxisTaps const& columns;
+
+  /// Row k of the four, at column position s.
+  template <class Number>
+  KOKKOS_FUNCTION Number across(int k, Number const& s) const {
+    auto piece = columns.interval<Number, T>();
+    for (int l = 0; l < 4; ++l) piece.v[l] = Number(plane(rows.at[k], columns.at[l]));
+    return piece(s);
+  }
+
+  /// The value at the position of row fraction s and column fraction t.
+  template <class Number>
+  KOKKOS_FUNCTION Number value(Number const& s, Number const& t) const {
+    auto piece = rows.interval<Number, T>();
+    for (int k = 0; k < 4; ++k) piece.v[k] = across(k, t);
+    return piece(s);
+  }
+
+  /// The derivative with respect to pixel (i, j).
+  KOKKOS_FUNCTION T derivative(std::size_t i, std::size_t j) const {
+    using Number = Dual<T, 4>;
+    T const s = static_cast<T>(rows.fraction), t = static_cast<T>(columns.fraction);
+    auto down = rows.interval<Number, T>();
+    for (int k = 0; k < 4; ++k) down.v[k] = Number::input(across(k, t), k);
+    Number const result = down(Number(s));
+    T sum = T(0);
+    for (int k = 0; k < 4; ++k) {
+      if (rows.at[k] != static_cast<std::int32_t>(i)) continue;
+      auto along = columns.interval<Number, T>();
+      for (int l = 0; l < 4; ++l) along.v[l] = Number::input(plane(rows.at[k], columns.at[l]), l);
+      Number const row = along(Number(t));
+      for (int l = 0; l < 4; ++l)
+        if (columns.at[l] == static_cast<std::int32_t>(j)) sum += result.slope[k] * row.slope[l];
+    }
+    return sum;
+  }
+};
+
+/// y at one output pixel, channels [begin, end).
+template <class T>
+struct WarpPixel {
+  WarpOptions options;
+  std::size_t height, width, channels;
+
+  KOKKOS_FUNCTION void operator()(T const* image, Position const& at, T* to, std::size_t begin, std::size_t end) const {
+    if (!inside(at, height, width)) {
+      for (std::size_t c = begin; c < end; ++c) to[c] = static_cast<T>(options.fill);
+      return;
+    }
+    AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
+    if (options.method == Interpolation::pchip) {
+      T const s = static_cast<T>(rows.fraction), t = static_cast<T>(columns.fraction);
+      for (std::size_t c = begin; c < end; ++c)
+        to[c] = PchipSample<T>{{image + c, width, channels}, rows, columns}.value(s, t);
+      return;
+    }
+    // x_r + sum of w (x - x_r) about the nearest tap r: a constant stays that constant to the last bit.
+    T const* const reference = image + offset(rows.at[rows.reference], columns.at[columns.reference]);
+    for (std::size_t c = begin; c < end; ++c) to[c] = reference[c];
+    for (int k = 0; k < rows.count; ++k)
+      for (int l = 0; l < columns.count; ++l) {
+        T const w = static_cast<T>(rows.weight[k] * columns.weight[l]);
+        T const* const tap = image + offset(rows.at[k], columns.at[l]);
+        if (w == T(0) || tap == reference) continue;
+        HELIOGRAD_INDEPENDENT_LOOP
+        for (std::size_t c = begin; c < end; ++c) to[c] += w * (tap[c] - reference[c]);
+      }
+  }
+
+  KOKKOS_FUNCTION std::size_t offset(std::int32_t i, std::int32_t j) const {
+    return (static_cast<std::size_t>(i) * width + static_cast<std::size_t>(j)) * channels;
+  }
+};
+
+/// Host: one output row per item; elsewhere one number.
+template <class T, bool OnHost, class Positions>
+struct Warp {
+  WarpPixel<T> pixel;
+  Positions positions;
+  T const* x;
+  T* y;
+  std::size_t out_height, out_width;
+
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    std::size_t const channels = pixel.channels;
+    std::size_t const image_size = pixel.height * pixel.width * channels;
+    if constexpr (OnHost) {
+      std::size_t const n = item / out_height, p = item % out_height;
+      for (std::size_t q = 0; q < out_width; ++q)
+        pixel(x + n * image_size, positions(n, p, q), y + (item * out_width + q) * channels, 0, channels);
+    } else {
+      std::size_t const c = item % channels;
+      std::size_t const q = item / channels % out_width;
+      std::size_t const p = item / channels / out_width % out_height;
+      std::size_t const n = item / channels / out_width / out_height;
+      pixel(x + n * image_size, positions(n, p, q), y + (item - c), c, c + 1);
+    }
+  }
+};
+
+/// The key of an output pixel is the `base` pixel of its position.
+template <class Positions>
+struct WarpKeys {
+  WarpOptions options;
+  Positions positions;
+  std::size_t maps, height, width, out_height, out_width;
+  std::uint32_t* keys;
+
+  KOKKOS_FUNCTION void operator()(std::size_t o) const {
+    std::size_t const n = o / (out_height * out_width);
+    Position const at = positions(n, o / out_width % out_height, o % out_width);
+    std::size_t key = maps * height * width;
+    if (inside(at, height, width)) {
+      AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
+      key = (n * height + static_cast<std::size_t>(rows.base)) * width + static_cast<std::size_t>(columns.base);
+    }
+    keys[o] = static_cast<std::uint32_t>(key);
+  }
+};
+
+/// gx of one input pixel, channels [begin, end): gathered from the output pixels that use it, in the order in which their
+/// base pixels and then they themselves lie in memory.
+template <class T, bool OnHost, class Positions>
+struct WarpGather {
+  WarpOptions options;
+  Positions positions;
+  SortedByKey sorted;
+  bool per_image;
+  T const* x;  // read by pchip alone
+  T const* gy;
+  T* gx;
+  T beta;
+  std::size_t height, width, channels, out_height, out_width;
+  int before, after;
+
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    if constexpr (OnHost) {
+      for (std::size_t j = 0; j < width; ++j)
+        pixel(item / height, item % height, j, gx + (item * width + j) * channels, 0, channels);
+    } else {
+      std::size_t const c = item % channels;
+      pixel(item / channels / width / height, item / channels / width % height, item / channels % width,
+            gx + (item - c), c, c + 1);
+    }
+  }
+
+  KOKKOS_FUNCTION void pixel(std::size_t n, std::size_t i, std::size_t j, T* to, std::size_t begin,
+                             std::size_t end) const {
+    for (std::size_t c = begin; c < end; ++c) to[c] = beta != T(0) ? beta * to[c] : T(0);
+    std::size_t const map = per_image ? n : 0;
+    std::size_t const out_size = out_height * out_width;
+    std::size_t const top = i >= static_cast<std::size_t>(after) ? i - static_cast<std::size_t>(after) : 0;
+    std::size_t const left = j >= static_cast<std::size_t>(after) ? j - static_cast<std::size_t>(after) : 0;
+    std::size_t const bottom = i + static_cast<std::size_t>(before) < height ? i + static_cast<std::size_t>(before) : i;
+    std::size_t const right = j + static_cast<std::size_t>(before) < width ? j + static_cast<std::size_t>(before) : j;
+    for (std::size_t base = top; base <= bottom; ++base) {
+      std::size_t const row = (map * height + base) * width;
+      for (std::size_t at = sorted.first[row + left]; at < sorted.first[row + right + 1]; ++at)
+        add(n, i, j, sorted.element[at] - map * out_size, to, begin, end);
+    }
+  }
+
+  /// Adds what output pixel o of image n contributes.
+  KOKKOS_FUNCTION void add(std::size_t n, std::size_t i, std::size_t j, std::size_t o, T* to, std::size_t begin,
+                           std::size_t end) const {
+    Position const at = positions(n, o / out_width, o % out_width);
+    AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
+    T const* const from = gy + (n * out_height * out_width + o) * channels;
+    if (options.method == Interpolation::pchip) {
+      T const* const image = x + n * height * width * channels;
+      for (std::size_t c = begin; c < end; ++c)
+        to[c] += PchipSample<T>{{image + c, width, channels}, rows, columns}.derivative(i, j) * from[c];
+      return;
+    }
+    T const w = static_cast<T>(rows.share(i) * columns.share(j));
+    if (w == T(0)) return;
+    HELIOGRAD_INDEPENDENT_LOOP
+    for (std::size_t c = begin; c < end; ++c) to[c] += w * from[c];
+  }
+};
+
+/// The gradient of one position of a field; images that share it add up in their order.
+template <class B>
+struct WarpPositionGradient {
+  using T = typename B::scalar_type;
+  WarpOptions options;
+  PositionField<T> field;
+  std::size_t images;  // in x
+  T const* x;
+  T const* gy;
+  Sink<4, B> gfield;
+  std::size_t height, width, channels;
+
+  KOKKOS_FUNCTION void operator()(std::size_t o) const {
+    std::size_t const map = o / (field.height * field.width);
+    std::size_t const place = o % (field.height * field.width);
+    Position const at = field(map, place / field.width, place % field.width);
+    double down = 0, across = 0;
+    if (inside(at, height, width) && options.method != Interpolation::nearest) {
+      AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
+      for (std::size_t n = field.per_image ? map : 0; n < (field.per_image ? map + 1 : images); ++n)
+        for (std::size_t c = 0; c < channels; ++c) {
+          Plane<T> const plane{x + n * height * width * channels + c, width, channels};
+          double const g = static_cast<double>(gy[(n * field.height * field.width + place) * channels + c]);
+          if (options.method == Interpolation::pchip)
+            add_pchip({plane, rows, columns}, at, g, down, across);
+          else
+            add_linear(plane, rows, columns, g, down, across);
+        }
+    }
+    gfield.add(2 * o, static_cast<T>(down));
+    gfield.add(2 * o + 1, static_cast<T>(across));
+  }
+
+ private:
+  KOKKOS_FUNCTION void add_linear(Plane<T> const& plane, AxisTaps const& rows, AxisTaps const& columns, double g,
+                                  double& down, double& across) const {
+    double const reference = static_cast<double>(plane(rows.at[rows.reference], columns.at[columns.reference]));
+    for (int k = 0; k < rows.count; ++k)
+      for (int l = 0; l < columns.count; ++l) {
+        double const difference = static_cast<double>(plane(rows.at[k], columns.at[l])) - reference;
+        down += g * rows.slope[k] * columns.weight[l] * difference;
+        across += g * rows.weight[k] * columns.slope[l] * difference;
+      }
+  }
+
+  /// Beyond the outermost centres the value does not depend on the position.
+  KOKKOS_FUNCTION void add_pchip(PchipSample<T> const& sample, Position const& at, double g, double& down,
+                                 double& across) const {
+    using Number = Dual<T, 2>;
+    Number const value = sample.value(Number::input(static_cast<T>(sample.rows.fraction), 0),
+                                      Number::input(static_cast<T>(sample.columns.fraction), 1));
+    if (at.y >= 0 && at.y <= static_cast<double>(height - 1)) down += g * static_cast<double>(value.slope[0]);
+    if (at.x >= 0 && at.x <= static_cast<double>(width - 1)) across += g * static_cast<double>(value.slope[1]);
+  }
+};
+
+template <class B, class Positions>
+struct StoreInside {
+  using T = typename B::scalar_type;
+  Positions positions;
+  std::size_t height, width, out_height, out_width;
+  T* mask;
+  KOKKOS_FUNCTION void operator()(std::size_t o) const {
+    Position const at = positions(o / out_width / out_height, o / out_width % out_height, o % out_width);
+    mask[o] = inside(at, height, width) ? T(1) : T(0);
+  }
+};
+
+/// Whether every image has positions of its own.
+template <class Positions>
+bool positions_per_image(Positions const& positions) {
+  if constexpr (requires { positions.per_image; })
+    return positions.per_image;
+  else
+    return false;
+}
+
+template <class Coordinate>
+void check_positions(PositionField<Coordinate> const& field, Shape<4> const& y) {
+  expect_shape(field.height == y[1] && field.width == y[2], "warp: positions for " + std::to_string(field.height) +
+                                                                " x " + std::to_string(field.width) +
+                                                                " pixels, the result is " + to_string(y));
+}
+template <class Positions>
+void check_positions(Positions const&, Shape<4> const&) {}
+
+template <class Positions>
+void check_warp(Shape<4> const& x, Shape<4> const& y, Positions const& positions) {
+  expect_shape(x[0] == y[0] && x[3] == y[3],
+               "warp: images " + to_string(x) + " and " + to_string(y) + " differ in number or channels");
+  std::size_t constexpr limit = std::size_t{1} << 31;
+  expect_shape(x[1] > 0 && x[2] > 0 && x[1] < limit && x[2] < limit,
+               "warp: image " + to_string(x) + " has no pixels, or too many in a row");
+  check_positions(positions, y);
+}
+
+}  // namespace detail
+
+/// y [n, p, q, c] = x [n, h, w, c] at the positions of its pixels.
+template <class B, class Positions>
+void warp(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& positions, TensorRef<4, B> const& y,
+          WarpOptions const& options) {
+  using T = typename B::scalar_type;
+  detail::check_warp(shape_of(x), shape_of(y), positions);
+  if (y.size() == 0) return;
+  std::size_t const p = y.extent(1), q = y.extent(2), c = y.extent(3);
+  for_each_item(ws, "heliograd::warp", B::on_host ? y.extent(0) * p : y.size(),
+                detail::Warp<T, B::on_host, Positions>{
+                    {options, x.extent(1), x.extent(2), c}, positions, x.data(), y.data(), p, q});
+}
+
+/// gx = beta gx + the transposed derivative of `warp` with respect to x, applied to gy. pchip needs x, the others do not look
+/// at it. Takes 4 (h w + 4 p q) bytes of scratch, times the images if they have positions of their own.
+template <class B, class Positions>
+void warp_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& positions,
+                   ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx, WarpOptions const& options) {
+  using T = typename B::scalar_type;
+  detail::check_warp(shape_of(gx.out), shape_of(gy), positions);
+  if (gx.out.size() == 0) return;
+  std::size_t const n = gx.out.extent(0), h = gx.out.extent(1), w = gx.out.extent(2), c = gx.out.extent(3),
+                    p = gy.extent(1), q = gy.extent(2);
+  bool const per_image = detail::positions_per_image(positions);
+  std::size_t const maps = per_image ? n : 1;
+  expect_shape(maps * h * w < std::numeric_limits<std::uint32_t>::max() &&
+                   maps * p * q < std::numeric_limits<std::uint32_t>::max(),
+               "warp: " + to_string(shape_of(gx.out)) + " to " + to_string(shape_of(gy)) +
+                   " are more pixels than 32 bits count; give fewer images at a time");
+  auto scope = ws.scope();
+  auto* const keys = scope.template take<std::uint32_t>(maps * p * q);
+  for_each_element(ws, "heliograd::warp_keys", maps * p * q,
+                   detail::WarpKeys<Positions>{options, positions, maps, h, w, p, q, keys});
+  auto const sorted = sort_by_key(ws, scope, "heliograd::warp_sort", keys, maps * p * q, maps * h * w);
+  for_each_item(ws, "heliograd::warp_backward", B::on_host ? n * h : gx.out.size(),
+                detail::WarpGather<T, B::on_host, Positions>{
+                    options, positions, sorted, per_image, x.data(), gy.data(), gx.out.data(), gx.beta, h, w, c, p, q,
+                    detail::AxisTaps::most_before(options.method), detail::AxisTaps::most_after(options.method)});
+}
+
+/// The gradient with respect to positions from memory, gfield = beta gfield + ...; zero outside and for `nearest`.
+template <class B>
+void warp_backward_positions(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& field,
+                             ConstTensorRef<4, B> const& gy, Sink<4, B> const& gfield, WarpOptions const& options) {
+  auto const positions = position_field(field);
+  detail::check_warp(shape_of(x), shape_of(gy), positions);
+  for_each_item(ws, "heliograd::warp_backward_positions", field.size() / 2,
+                detail::WarpPositionGradient<B>{options, positions, x.extent(0), x.data(), gy.data(), gfield,
+                                                x.extent(1), x.extent(2), x.extent(3)});
+}
+
+/// mask [n, p, q, 1] = 1 where the position lies on a pixel of an image of h x w pixels, else 0. Masked pixels hold the fill
+/// value after `warp`.
+template <class B, class Positions>
+void warp_mask(Workspace<B>& ws, Positions const& positions, std::size_t h, std::size_t w,
+               TensorRef<4, B> const& mask) {
+  expect_shape(mask.extent(3) == 1, "warp_mask: the mask " + to_string(shape_of(mask)) + " must have one channel");
+  detail::check_positions(positions, shape_of(mask));
+  for_each_element(ws, "heliograd::warp_mask", mask.size(),
+                   detail::StoreInside<B, Positions>{positions, h, w, mask.extent(1), mask.extent(2), mask.data()});
+}
+
+}  // namespace kernel
+}  // namespace heliograd::inline HELIOGRAD_ABI

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstddef>
+
+#include <heliograd/kernel/warp.hpp>
+#include <heliograd/tape/tape.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// An image batch sampled at positions that a functor gives for each output pixel: `AffineMap`, a `PositionField`, or one's own
+/// (kernel/positions.hpp).
+///
+/// Shapes   x [n, h, w, c] -> [n, height, width, c].
+/// Math     \f$ y_{pq} = x(\pi(p, q)) \f$, x continued between pixel centres by options.method; options.fill outside.
+/// Gradient to x: every pixel gathers from the outputs that use it, in a fixed order. Exact for the linear methods; for pchip
+///          the derivative of the slopes is included.
+/// Keeps    nothing.
+/// Cost     1, 4 or 16 pixels read per output pixel; backward a sort of the output pixels, 4 (h w + 4 p q) bytes of scratch.
+/// Throws   ShapeError for an image without pixels, or a field of another size.
+template <class B, class Positions>
+Var<4, B> warp(Var<4, B> x, Positions const& positions, std::size_t height, std::size_t width,
+               WarpOptions options = {}) {
+  Tape<B>& tape = x.tape();
+  Shape<4> const shape{x.shape()[0], height, width, x.shape()[3]};
+  kernel::detail::check_warp(x.shape(), shape, positions);
+  auto const y = tape.make(shape, x.wants_grad());
+  kernel::warp<B>(tape.workspace(), x.value, positions, y.value, options);
+  if (y.wants_grad())
+    tape.record("heliograd::warp", y, [=](Tape<B>& t) {
+      kernel::warp_backward<B>(t.workspace(), x.value, positions, y.grad(), t.into(x), options);
+    });
+  return y;
+}
+
+/// The same at positions from the tape: row and column in pixels, for all images or for each its own.
+///
+/// Shapes   x [n, h, w, c], positions [1, p, q, 2] or [n, p, q, 2] -> [n, p, q, c].
+/// Gradient to x as above; to the positions where options.method is not nearest: the derivative of the interpolation, zero
+///          outside. For bilinear it jumps at pixel centres (the derivative to the right is taken).
+/// Throws   ShapeError for positions of another shape.
+template <class B>
+Var<4, B> warp(Var<4, B> x, Var<4, B> positions, WarpOptions options = {}) {
+  auto const s = positions.shape();
+  expect_shape(s[3] == 2 && (s[0] == 1 || s[0] == x.shape()[0]),
+               "warp: positions " + to_string(s) + " for images " + to_string(x.shape()) +
+                   " must be [1, p, q, 2] or [" + std::to_string(x.shape()[0]) +
+                   ", p, q, 2]: row and column of each output pixel");
+  Tape<B>& tape = x.tape();
+  Shape<4> const shape{x.shape()[0], s[1], s[2], x.shape()[3]};
+  auto const field = position_field(positions.value);
+  kernel::detail::check_warp(x.shape(), shape, field);
+  auto const y = tape.make(shape, x.wants_grad() || positions.wants_grad());
+  kernel::warp<B>(tape.workspace(), x.value, field, y.value, options);
+  if (y.wants_grad())
+    tape.record("heliograd::warp", y, [=](Tape<B>& t) {
+      if (x.wants_grad()) kernel::warp_backward<B>(t.workspace(), x.value, field, y.grad(), t.into(x), options);
+      if (positions.wants_grad())
+        kernel::warp_backward_positions<B>(t.workspace(), x.value, positions.value, y.grad(), t.into(positions),
+                                           options);
+    });
+  return y;
+}
+
+/// The image turned by `angle_rad` (from growing columns to growing rows: counter-clockwise where row 0 is at the bottom) and
+/// magnified by `scale` about its middle, in a frame of the same size.
+template <class B>
+Var<4, B> rotate(Var<4, B> x, double angle_rad, double scale = 1, WarpOptions options = {}) {
+  std::size_t const h = x.shape()[1], w = x.shape()[2];
+  return warp(x, rotation(angle_rad, scale, middle(h, w), middle(h, w)), h, w, options);
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI
