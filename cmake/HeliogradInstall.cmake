@@ -15,7 +15,7 @@ endforeach()
 configure_package_config_file(cmake/heliogradConfig.cmake.in heliogradConfig.cmake
                               INSTALL_DESTINATION "${heliograd_cmake_dir}")
 write_basic_package_version_file(heliogradConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES "${CMAKE_CURRENT_BINARY_DIR}/heliogradConfig.cmake"
+install(FILES "${PROJECT_SOURCE_DIR}/cmake/FindFFTW3.cmake" "${CMAKE_CURRENT_BINARY_DIR}/heliogradConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/heliogradConfigVersion.cmake"
         DESTINATION "${heliograd_cmake_dir}")
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/heliograd")

@@ -35,6 +35,8 @@
 #include <heliograd/kernel/norm.hpp>
 #include <heliograd/kernel/pad.hpp>
 #include <heliograd/kernel/padding.hpp>
+#include <heliograd/kernel/pfss_field.hpp>
+#include <heliograd/kernel/pfss_grid.hpp>
 #include <heliograd/kernel/pixel.hpp>
 #include <heliograd/kernel/positions.hpp>
 #include <heliograd/kernel/reduce.hpp>
@@ -88,6 +90,7 @@
 #include <heliograd/optim/schedule.hpp>
 #include <heliograd/physics/calibration.hpp>
 #include <heliograd/physics/disk.hpp>
+#include <heliograd/physics/field_lines.hpp>
 #include <heliograd/physics/instrument.hpp>
 #include <heliograd/physics/registration.hpp>
 #include <heliograd/tape/fields.hpp>
