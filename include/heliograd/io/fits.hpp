@@ -3,6 +3,7 @@
 
 #include <heliograd/io/fits_header.hpp>
 #include <heliograd/io/fits_reader.hpp>
+#include <heliograd/io/fits_units.hpp>
 #include <heliograd/io/fits_writer.hpp>
 #include <heliograd/io/wcs_cards.hpp>
 
