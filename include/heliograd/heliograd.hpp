@@ -29,8 +29,10 @@
 #include <heliograd/kernel/conv2d.hpp>
 #include <heliograd/kernel/conv2d_options.hpp>
 #include <heliograd/kernel/conv_transpose2d.hpp>
+#include <heliograd/kernel/correlation.hpp>
 #include <heliograd/kernel/dropout.hpp>
 #include <heliograd/kernel/elementwise.hpp>
+#include <heliograd/kernel/flux.hpp>
 #include <heliograd/kernel/launch.hpp>
 #include <heliograd/kernel/norm.hpp>
 #include <heliograd/kernel/pad.hpp>
@@ -48,6 +50,11 @@
 #include <heliograd/kernel/ssim.hpp>
 #include <heliograd/kernel/upsample_conv2d.hpp>
 #include <heliograd/kernel/warp.hpp>
+#include <heliograd/loss/adversarial.hpp>
+#include <heliograd/loss/correlation.hpp>
+#include <heliograd/loss/cross_entropy.hpp>
+#include <heliograd/loss/feature_matching.hpp>
+#include <heliograd/loss/flux.hpp>
 #include <heliograd/loss/gradient.hpp>
 #include <heliograd/loss/histogram.hpp>
 #include <heliograd/loss/pixel.hpp>

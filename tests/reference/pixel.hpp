@@ -19,4 +19,20 @@ auto mean_penalty(Penalty penalty) {
   };
 }
 
+/// The mean of penalty(x - y) with weights in[2], of which only positive ones count.
+template <class Penalty>
+auto weighted_mean_penalty(Penalty penalty) {
+  return [penalty](std::vector<heliograd::testing::HostTensor> const& in) {
+    auto mean = heliograd::testing::host_zeros({});
+    double total = 0;
+    for (std::size_t i = 0; i < in[0].size(); ++i) {
+      if (in[2].values[i] <= 0) continue;
+      mean.values[0] += in[2].values[i] * penalty(in[0].values[i] - in[1].values[i]);
+      total += in[2].values[i];
+    }
+    mean.values[0] /= total;
+    return mean;
+  };
+}
+
 }  // namespace test::reference

@@ -17,6 +17,15 @@ void expect_pair(char const* name, Var<Rank, B> const& prediction, Var<Rank, B> 
                std::string(name) + ": there are no elements in " + to_string(prediction.shape()));
 }
 
+/// Throws unless the weights, where there are any, have the shape of what they weigh.
+template <int Rank, class B>
+void expect_weights(char const* name, Var<Rank, B> const& prediction, ConstTensorRef<Rank, B> const& weights) {
+  if (weights.data())
+    expect_shape(shape_of(weights) == prediction.shape(), std::string(name) + ": the prediction has " +
+                                                              to_string(prediction.shape()) + ", the weights have " +
+                                                              to_string(shape_of(weights)) + "; they must be equal");
+}
+
 /// A loss that is the same with its arguments exchanged, so that one backward kernel, which delivers the gradient of its
 /// first argument, serves both.
 ///

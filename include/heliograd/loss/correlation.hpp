@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <string>
+
+#include <heliograd/kernel/correlation.hpp>
+#include <heliograd/loss/detail/pair.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI::loss {
+
+/// One minus the agreement of two images: Lin's concordance, or Pearson's correlation.
+/// Shapes   two tensors of one shape, and weights of that shape or none -> [].
+/// Math     \f$ L = 1 - C, \ C = \frac{2 s_{xy}}{s_x^2 + s_y^2 + (m_x - m_y)^2 + \epsilon} \f$ with unbiased moments over everything, or
+///          for pearson \f$ C = S_{xy} / \sqrt{(S_{xx} + \epsilon)(S_{yy} + \epsilon)} \f$ with sums about the means. With each_image the mean
+///          of one C for each entry of the first axis. Weights count pixels; one that is not positive leaves its pixel out.
+/// Gradient exact, for both; finite for constant images. Zero where fewer than two pixels count.
+/// Keeps    nothing but its arguments.
+/// Cost     two passes forward, one backward per gradient; carried in double in a fixed order.
+/// Throws   ShapeError if the shapes differ or there are no elements; UsageError unless epsilon is positive.
+template <int Rank, class B>
+Var<0, B> correlation(Var<Rank, B> prediction, Var<Rank, B> target, CorrelationOptions const& options = {},
+                      ConstTensorRef<Rank, B> weights = {}) {
+  constexpr char const* name = "heliograd::loss::correlation";
+  static_assert(Rank >= 1, "heliograd::loss::correlation: numbers have no correlation");
+  detail::expect_pair(name, prediction, target);
+  detail::expect_weights(name, prediction, weights);
+  expect(options.epsilon > 0,
+         std::string(name) + ": epsilon must be positive (found " + std::to_string(options.epsilon) + ")");
+  Tape<B>& tape = prediction.tape();
+  std::size_t const segments = options.each_image ? prediction.shape()[0] : 1;
+  auto const loss = tape.make(Shape<0>{}, prediction.wants_grad() || target.wants_grad());
+  auto* const slope = tape.template keep<kernel::AgreementSlope>(segments);
+  kernel::mean_disagreement<B, Rank>(tape.workspace(), options, segments, prediction.value, target.value, weights,
+                                     loss.value, slope);
+  if (loss.wants_grad())
+    tape.record(name, loss, [=](Tape<B>& t) {
+      if (prediction.wants_grad())
+        kernel::mean_disagreement_backward<B, Rank>(t.workspace(), segments, prediction.value, target.value, weights,
+                                                    slope, 0, loss.grad(), t.into(prediction));
+      if (target.wants_grad())
+        kernel::mean_disagreement_backward<B, Rank>(t.workspace(), segments, prediction.value, target.value, weights,
+                                                    slope, 1, loss.grad(), t.into(target));
+    });
+  return loss;
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::loss

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <heliograd/loss/correlation.hpp>
+#include <heliograd/testing/op_case.hpp>
+#include "reference/correlation.hpp"
+
+namespace test {
+
+/// The third input as weights, if it is there.
+template <class B>
+heliograd::ConstTensorRef<4, B> weights_of(heliograd::testing::Inputs<B> const& in, bool weighted) {
+  if (!weighted) return {};
+  return in.template var<4>(2).value;
+}
+
+/// Two images, and weights of which a quarter are not positive.
+inline std::vector<heliograd::testing::InputSpec> weighted_pair(heliograd::testing::Extents const& shape, bool weighted,
+                                                                double offset = 0) {
+  std::vector<heliograd::testing::InputSpec> inputs{{shape, -1, 1}, {shape, -1 + offset, 2 + offset}};
+  if (weighted) inputs.push_back({shape, -0.5, 1.5, false});
+  return inputs;
+}
+
+inline std::vector<heliograd::testing::OpCase> correlation_cases() {
+  using namespace heliograd::testing;
+  using heliograd::Agreement;
+  std::vector<OpCase> cases;
+  auto const add = [&](std::string const& name, Extents const& shape, heliograd::CorrelationOptions const& options,
+                       bool weighted, double offset = 0) {
+    std::size_t const parts = options.each_image ? shape[0] : 1;
+    cases.push_back({name, weighted_pair(shape, weighted, offset),
+                     [options, weighted](auto const& in) {
+                       return heliograd::loss::correlation(in.template var<4>(0), in.template var<4>(1), options,
+                                                           weights_of(in, weighted));
+                     },
+                     reference::disagreement(options.agreement == Agreement::concordance, options.epsilon, parts)});
+    cases.back().refusals = {{{{2, 3, 3, 1}, {2, 3, 4, 1}, {2, 3, 3, 1}}, {"[2, 3, 3, 1]", "[2, 3, 4, 1]"}}};
+    if (weighted)
+      cases.back().refusals.push_back({{{1, 2, 2, 1}, {1, 2, 2, 1}, {1, 2, 3, 1}}, {"[1, 2, 3, 1]", "weights"}});
+  };
+  add("correlation, concordance", {1, 7, 9, 1}, {}, false);
+  add("correlation, concordance of each image", {3, 4, 5, 2}, {.each_image = true}, false, 2);
+  add("correlation, concordance, weights", {2, 4, 5, 1}, {.each_image = true}, true);
+  add("correlation, pearson", {2, 5, 6, 1}, {.agreement = Agreement::pearson}, false, 3);
+  add("correlation, pearson, weights", {1, 5, 6, 2}, {.agreement = Agreement::pearson, .epsilon = 0.5}, true);
+  return cases;
+}
+
+}  // namespace test
