@@ -94,7 +94,10 @@
 #include <heliograd/optim/adam.hpp>
 #include <heliograd/optim/average.hpp>
 #include <heliograd/optim/clip.hpp>
+#include <heliograd/optim/loss_scale.hpp>
 #include <heliograd/optim/schedule.hpp>
+#include <heliograd/optim/sgd.hpp>
+#include <heliograd/optim/weight_decay.hpp>
 #include <heliograd/physics/calibration.hpp>
 #include <heliograd/physics/disk.hpp>
 #include <heliograd/physics/field_lines.hpp>

@@ -25,6 +25,12 @@ inline std::vector<heliograd::testing::InputSpec> weighted_pair(heliograd::testi
   return inputs;
 }
 
+/// Two images of different shapes, and weights of another.
+inline std::vector<heliograd::testing::Refusal> pair_refusals(bool weighted) {
+  if (!weighted) return {{{{2, 3, 3, 1}, {2, 3, 4, 1}}, {"[2, 3, 3, 1]", "[2, 3, 4, 1]", "must be equal"}}};
+  return {{{{1, 2, 2, 1}, {1, 2, 2, 1}, {1, 2, 3, 1}}, {"[1, 2, 2, 1]", "[1, 2, 3, 1]", "weights"}}};
+}
+
 inline std::vector<heliograd::testing::OpCase> correlation_cases() {
   using namespace heliograd::testing;
   using heliograd::Agreement;
@@ -38,9 +44,7 @@ inline std::vector<heliograd::testing::OpCase> correlation_cases() {
                                                            weights_of(in, weighted));
                      },
                      reference::disagreement(options.agreement == Agreement::concordance, options.epsilon, parts)});
-    cases.back().refusals = {{{{2, 3, 3, 1}, {2, 3, 4, 1}, {2, 3, 3, 1}}, {"[2, 3, 3, 1]", "[2, 3, 4, 1]"}}};
-    if (weighted)
-      cases.back().refusals.push_back({{{1, 2, 2, 1}, {1, 2, 2, 1}, {1, 2, 3, 1}}, {"[1, 2, 3, 1]", "weights"}});
+    cases.back().refusals = pair_refusals(weighted);
   };
   add("correlation, concordance", {1, 7, 9, 1}, {}, false);
   add("correlation, concordance of each image", {3, 4, 5, 2}, {.each_image = true}, false, 2);

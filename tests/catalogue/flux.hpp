@@ -34,7 +34,7 @@ inline std::vector<heliograd::testing::OpCase> flux_cases() {
                        reference::squared_flux([smooth](double b) { return std::sqrt(b * b + smooth * smooth); })});
     }
   }
-  for (OpCase& c : cases) c.refusals = {{{{2, 3, 3, 1}, {2, 3, 4, 1}, {2, 3, 3, 1}}, {"[2, 3, 3, 1]", "[2, 3, 4, 1]"}}};
+  for (OpCase& c : cases) c.refusals = pair_refusals(c.inputs.size() > 2);
   return cases;
 }
 

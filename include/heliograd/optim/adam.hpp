@@ -8,6 +8,7 @@
 #include <string>
 
 #include <heliograd/kernel/launch.hpp>
+#include <heliograd/optim/weight_decay.hpp>
 #include <heliograd/tape/flat_store.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::optim {
@@ -16,12 +17,6 @@ namespace heliograd::inline HELIOGRAD_ABI::optim {
 enum class AdamEpsilon {
   after_correction,   ///< the root of the bias-corrected second moment (the paper's algorithm, PyTorch)
   before_correction,  ///< the root of the plain second moment (the paper's reordered form, Keras and TensorFlow)
-};
-
-/// How a weight is drawn towards zero.
-enum class WeightDecay {
-  in_gradient,  ///< decay * weight is added to the gradient, as an L2 term of the loss would
-  decoupled,    ///< the weight shrinks by learning_rate * decay (Loshchilov, Hutter: AdamW; ICLR 2019)
 };
 
 struct AdamOptions {

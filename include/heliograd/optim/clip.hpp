@@ -29,6 +29,12 @@ struct ScaleBy {
   T factor;
   KOKKOS_FUNCTION void operator()(std::size_t i) const { x[i] *= factor; }
 };
+template <class T>
+struct ClampTo {
+  T* x;
+  T limit;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const { x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i]; }
+};
 }  // namespace detail
 
 /// The Euclidean norm of all gradients together, summed in double in a fixed order. Waits for the workspace's instance. Not
@@ -61,6 +67,16 @@ double clip_gradients(Workspace<B>& ws, FlatStore<B> const& store, double larges
   double const norm = gradient_norm(ws, store);
   if (std::isfinite(norm) && norm > largest_norm) scale_gradients(ws, store, largest_norm / norm);
   return norm;
+}
+
+/// Limits every entry of the gradient to [-largest, largest]; its direction changes. A NaN stays one.
+/// Throws   UsageError unless `largest` is positive.
+template <class B>
+void clip_gradient_values(Workspace<B>& ws, FlatStore<B> const& store, double largest) {
+  using Scalar = typename B::scalar_type;
+  expect(largest > 0, "clip_gradient_values: the largest value must be positive");
+  kernel::for_each_element(ws, "heliograd::clip_gradient_values", store.size(),
+                           detail::ClampTo<Scalar>{store.gradients().data(), static_cast<Scalar>(largest)});
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::optim

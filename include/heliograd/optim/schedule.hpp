@@ -43,7 +43,7 @@ struct ExponentialRate {
   }
 };
 
-/// Multiplied by `factor` at every multiple of `period` steps.
+/// Multiplied by `factor` at every multiple of `period` steps: halved, unless told otherwise.
 struct SteppedRate {
   double rate = 1e-3;
   double factor = 0.5;
@@ -63,6 +63,17 @@ struct CosineRate {
     if (step < warmup) return rate * static_cast<double>(step + 1) / static_cast<double>(warmup);
     double const done = static_cast<double>(step - warmup) / static_cast<double>(end - warmup);
     return final_rate + (rate - final_rate) * 0.5 * (1 + std::cos(std::numbers::pi * done));
+  }
+};
+
+/// Another schedule, multiplied by a factor that rises along a straight line to 1 over the first `steps` steps.
+template <class Schedule>
+struct WarmUp {
+  Schedule schedule;
+  std::uint64_t steps = 1;
+  double operator()(std::uint64_t step) const {
+    double const share = step < steps ? static_cast<double>(step + 1) / static_cast<double>(steps) : 1.0;
+    return share * schedule(step);
   }
 };
 
