@@ -32,7 +32,9 @@
 #include <heliograd/kernel/correlation.hpp>
 #include <heliograd/kernel/dropout.hpp>
 #include <heliograd/kernel/elementwise.hpp>
+#include <heliograd/kernel/filter.hpp>
 #include <heliograd/kernel/flux.hpp>
+#include <heliograd/kernel/gaussian_blur.hpp>
 #include <heliograd/kernel/launch.hpp>
 #include <heliograd/kernel/norm.hpp>
 #include <heliograd/kernel/pad.hpp>
@@ -41,6 +43,7 @@
 #include <heliograd/kernel/pfss_grid.hpp>
 #include <heliograd/kernel/pixel.hpp>
 #include <heliograd/kernel/positions.hpp>
+#include <heliograd/kernel/random.hpp>
 #include <heliograd/kernel/reduce.hpp>
 #include <heliograd/kernel/reduce_by_key.hpp>
 #include <heliograd/kernel/resample.hpp>
@@ -61,13 +64,19 @@
 #include <heliograd/loss/ssim.hpp>
 #include <heliograd/metrics/average.hpp>
 #include <heliograd/metrics/binning.hpp>
+#include <heliograd/metrics/close_share.hpp>
 #include <heliograd/metrics/extremes.hpp>
 #include <heliograd/metrics/flux.hpp>
 #include <heliograd/metrics/gradient_error.hpp>
 #include <heliograd/metrics/joint_histogram.hpp>
+#include <heliograd/metrics/moments.hpp>
 #include <heliograd/metrics/noise_level.hpp>
+#include <heliograd/metrics/overlap.hpp>
+#include <heliograd/metrics/partial_correlation.hpp>
 #include <heliograd/metrics/pearson.hpp>
+#include <heliograd/metrics/periodogram.hpp>
 #include <heliograd/metrics/psnr.hpp>
+#include <heliograd/metrics/quantiles.hpp>
 #include <heliograd/metrics/relative_error.hpp>
 #include <heliograd/metrics/residual.hpp>
 #include <heliograd/metrics/ssim.hpp>
@@ -83,6 +92,7 @@
 #include <heliograd/op/conv2d.hpp>
 #include <heliograd/op/conv_transpose2d.hpp>
 #include <heliograd/op/dropout.hpp>
+#include <heliograd/op/gaussian_blur.hpp>
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/pad.hpp>
 #include <heliograd/op/pointwise.hpp>

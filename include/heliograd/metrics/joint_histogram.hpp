@@ -2,15 +2,14 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include <heliograd/kernel/reduce_by_key.hpp>
 #include <heliograd/metrics/detail/measure.hpp>
+#include <heliograd/metrics/moments.hpp>
 #include <heliograd/metrics/uniform_bins.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::metrics {
@@ -19,16 +18,7 @@ namespace heliograd::inline HELIOGRAD_ABI::metrics {
 /// scatter of the predictions. Those of several images over the same bins add up.
 struct JointHistogram {
   /// The predictions of the pixels whose truth falls in one bin, whether or not they fall in a bin themselves.
-  struct Column {
-    std::size_t count = 0;
-    double mean = std::numeric_limits<double>::quiet_NaN();
-    double squares = 0;  ///< the sum about the mean
-
-    /// The standard deviation; NaN for an empty column.
-    double deviation() const {
-      return count > 0 ? std::sqrt(squares / static_cast<double>(count)) : std::numeric_limits<double>::quiet_NaN();
-    }
-  };
+  using Column = Moments;
 
   UniformBins bins;
   std::vector<std::uint64_t> counts;  ///< [truth bin, prediction bin]
@@ -43,21 +33,7 @@ struct JointHistogram {
   JointHistogram& operator+=(JointHistogram const& other) {
     expect(bins == other.bins, "metrics::JointHistogram: only histograms over the same bins add up");
     for (std::size_t k = 0; k < counts.size(); ++k) counts[k] += other.counts[k];
-    for (std::size_t k = 0; k < columns.size(); ++k) {
-      Column& a = columns[k];
-      Column const& b = other.columns[k];
-      if (b.count == 0) continue;
-      if (a.count == 0) {
-        a = b;
-        continue;
-      }
-      double const na = static_cast<double>(a.count);
-      double const nb = static_cast<double>(b.count);
-      double const d = b.mean - a.mean;
-      a.squares += b.squares + d * d * na * nb / (na + nb);
-      a.mean += d * nb / (na + nb);
-      a.count += b.count;
-    }
+    for (std::size_t k = 0; k < columns.size(); ++k) columns[k] += other.columns[k];
     outside += other.outside;
     return *this;
   }

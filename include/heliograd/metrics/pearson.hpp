@@ -24,6 +24,13 @@ struct Correlation {
     double const scale = std::sqrt(squares_prediction) * std::sqrt(squares_truth);
     return count > 1 && scale > 0 ? products / scale : std::numeric_limits<double>::quiet_NaN();
   }
+  /// Lin's concordance: 1 only for equal images, below the correlation for any other scale or offset. With biased moments.
+  double concordance() const {
+    double const n = static_cast<double>(count);
+    double const shift = mean_prediction - mean_truth;
+    double const scale = squares_prediction + squares_truth + n * shift * shift;
+    return count > 1 && scale > 0 ? 2 * products / scale : std::numeric_limits<double>::quiet_NaN();
+  }
   /// The least-squares line prediction = offset + slope * truth.
   double slope() const {
     return squares_truth > 0 ? products / squares_truth : std::numeric_limits<double>::quiet_NaN();

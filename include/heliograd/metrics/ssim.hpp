@@ -3,11 +3,13 @@
 
 #include <Kokkos_Core.hpp>
 #include <cstddef>
+#include <limits>
 
 #include <heliograd/kernel/launch.hpp>
 #include <heliograd/kernel/ssim.hpp>
 #include <heliograd/metrics/average.hpp>
 #include <heliograd/metrics/detail/measure.hpp>
+#include <heliograd/metrics/pearson.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::metrics {
 
@@ -56,6 +58,21 @@ Average ssim(Workspace<B>& ws, ConstTensorRef<2, B> prediction, ConstTensorRef<2
   auto const s =
       detail::sums<2>(ws, "heliograd::metrics::ssim", 1, map.size(), detail::FiniteTerm<T>{map.data()}).front();
   return {s[1], static_cast<std::size_t>(s[0])};
+}
+
+/// The structural similarity of two images as one window, from their correlation (or that of several pairs of images); NaN if
+/// nothing counts. Some papers print this formula and mean the windows, some mean it.
+/// Math     as loss::ssim with biased moments over everything. A paper's own constants c are k = sqrt(c) / range.
+/// Throws   UsageError without a data range, or for the luminance of magnitudes, which a correlation does not know.
+inline double global_ssim(Correlation const& pair, SsimOptions const& options) {
+  kernel::expect_ssim("metrics::global_ssim", options);
+  expect(!options.luminance_of_magnitude, "metrics::global_ssim: a correlation knows no magnitudes; use metrics::ssim");
+  double const n = pair.count > 0 ? static_cast<double>(pair.count) : std::numeric_limits<double>::quiet_NaN();
+  double const c1 = options.k1 * options.data_range * options.k1 * options.data_range;
+  double const c2 = options.k2 * options.data_range * options.k2 * options.data_range;
+  double const p = pair.mean_prediction, t = pair.mean_truth;
+  return (2 * p * t + c1) / (p * p + t * t + c1) * (2 * pair.products / n + c2) /
+         ((pair.squares_prediction + pair.squares_truth) / n + c2);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::metrics

@@ -39,7 +39,7 @@ struct AdamStep {
   T* first;
   T* second;
   T keep1, add1, keep2, add2;  // beta and 1 - beta
-  T rate, root_scale, epsilon;
+  T rate, epsilon;
   T l2, shrink;
 
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
@@ -51,7 +51,7 @@ struct AdamStep {
     first[i] = m;
     second[i] = v;
     // v is never negative; saying so lets the host compiler vectorise the root.
-    value[i] = shrink * x - rate * m / (root_scale * Kokkos::sqrt(Kokkos::abs(v)) + epsilon);
+    value[i] = shrink * x - rate * m / (Kokkos::sqrt(Kokkos::abs(v)) + epsilon);
   }
 };
 
@@ -102,8 +102,9 @@ class Adam {
         detail::AdamStep<scalar_type>{
             store_.values().data(), store_.gradients().data(), first_.data(), second_.data(), number(o.beta1),
             number(1 - o.beta1), number(o.beta2), number(1 - o.beta2),
-            number(after ? learning_rate / correction1 : learning_rate * root_correction2 / correction1),
-            number(after ? 1 / root_correction2 : 1), number(o.epsilon), number(decoupled ? 0 : o.weight_decay),
+            // Both epsilons by the same kernel: the correction of the root goes into the rate and into epsilon.
+            number(learning_rate * root_correction2 / correction1),
+            number(after ? o.epsilon * root_correction2 : o.epsilon), number(decoupled ? 0 : o.weight_decay),
             number(decoupled ? 1 - learning_rate * o.weight_decay : 1)});
   }
 
