@@ -43,6 +43,41 @@ inline auto shape_cases() {
                return y;
              },
              true},
+      OpCase{"slice: rows 1 and 2 of 4",
+             {{{2, 4, 3, 2}}},
+             [](auto const& in) { return heliograd::slice(in.template var<4>(0), 1, 1, 2); },
+             [](std::vector<HostTensor> const& x) {
+               auto y = reference::permute(x[0], {0, 2, 3, 1});
+               return reference::permute(reference::slice_channels(y, 1, 2), {0, 3, 1, 2});
+             },
+             true},
+      OpCase{"slice: the last image",
+             {{{3, 2, 2, 2}}},
+             [](auto const& in) { return heliograd::slice(in.template var<4>(0), 0, 2, 1); },
+             [](std::vector<HostTensor> const& x) {
+               auto y = reference::permute(x[0], {1, 2, 3, 0});
+               return reference::permute(reference::slice_channels(y, 2, 1), {3, 0, 1, 2});
+             },
+             true},
+      OpCase{"concat_along: columns",
+             {{{2, 3, 2, 2}}, {{2, 3, 4, 2}}},
+             [](auto const& in) { return heliograd::concat_along(2, in.template var<4>(0), in.template var<4>(1)); },
+             [](std::vector<HostTensor> const& x) {
+               return reference::permute(
+                   reference::concat({reference::permute(x[0], {0, 1, 3, 2}), reference::permute(x[1], {0, 1, 3, 2})}),
+                   {0, 1, 3, 2});
+             },
+             true},
+      OpCase{"repeat_channels: 2 channels 5 times",
+             {{{2, 3, 2}}},
+             [](auto const& in) { return heliograd::repeat_channels(in.template var<3>(0), 5); },
+             [](std::vector<HostTensor> const& x) { return reference::concat({x[0], x[0], x[0], x[0], x[0]}); },
+             true},
+      OpCase{"permute: {2, 0, 3, 1}",
+             {{{2, 3, 4, 5}}},
+             [](auto const& in) { return heliograd::permute(in.template var<4>(0), {2, 0, 3, 1}); },
+             [](std::vector<HostTensor> const& x) { return reference::permute(x[0], {2, 0, 3, 1}); },
+             true},
   };
 }
 

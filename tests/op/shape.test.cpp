@@ -19,3 +19,20 @@ TEST_CASE("concat and slice_channels refuse what does not fit", "[op]") {
   CHECK_THROWS_AS(hg::slice_channels(x, 0, 0), hg::ShapeError);
   CHECK_THROWS_AS(hg::slice_channels(x, 1, ~std::size_t{0}), hg::ShapeError);
 }
+
+TEST_CASE("slices, joins and permutations of any axis refuse what does not fit", "[op]") {
+  using B = test::FloatBackend;
+  hg::Tape<B> tape;
+  auto const x = tape.constant(hg::make_zeros<B>("x", hg::Shape{2, 3, 4}));
+  CHECK(hg::slice(x, 1, 1, 2).shape() == hg::Shape{2, 2, 4});
+  CHECK_THROWS_AS(hg::slice(x, 1, 2, 2), hg::ShapeError);
+  CHECK_THROWS_AS(hg::slice(x, 3, 0, 1), hg::UsageError);
+  CHECK_THROWS_AS(hg::slice(x, -1, 0, 1), hg::UsageError);
+  CHECK(hg::concat_along(0, x, x, x).shape() == hg::Shape{6, 3, 4});
+  CHECK_THROWS_AS(hg::concat_along(0, x, hg::slice(x, 1, 0, 1)), hg::ShapeError);
+  CHECK_THROWS_AS(hg::concat_along(4, x, x), hg::UsageError);
+  CHECK_THROWS_AS(hg::repeat_channels(x, 0), hg::UsageError);
+  CHECK(hg::permute(x, {2, 0, 1}).shape() == hg::Shape{4, 2, 3});
+  CHECK_THROWS_AS(hg::permute(x, {0, 0, 1}), hg::UsageError);
+  CHECK_THROWS_AS(hg::permute(x, {0, 1, 3}), hg::UsageError);
+}

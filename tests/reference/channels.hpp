@@ -31,4 +31,21 @@ inline heliograd::testing::HostTensor slice_channels(heliograd::testing::HostTen
   return y;
 }
 
+/// The axes in another order; the plainest way: by indices.
+inline heliograd::testing::HostTensor permute(heliograd::testing::HostTensor const& x,
+                                              std::vector<std::size_t> const& order) {
+  std::vector<std::size_t> shape;
+  for (std::size_t const axis : order) shape.push_back(x.shape[axis]);
+  auto y = heliograd::testing::host_zeros(shape);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    std::vector<std::size_t> index(x.shape.size());
+    for (std::size_t axis = index.size(), rest = i; axis-- > 0; rest /= x.shape[axis])
+      index[axis] = rest % x.shape[axis];
+    std::size_t to = 0;
+    for (std::size_t axis = 0; axis < order.size(); ++axis) to = to * shape[axis] + index[order[axis]];
+    y.values[to] = x.values[i];
+  }
+  return y;
+}
+
 }  // namespace test::reference

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -190,15 +191,18 @@ Var<Rank, B> image_norm(Var<Rank, B> x, Var<1, B> scale, Var<1, B> shift, NormOp
 }
 
 /// A line for each channel: what a bias, a channel's gain, or attention by channels does. One kernel with the rectifier.
-/// Shapes   x [n, ..., c]; scale, shift [c] or empty -> the shape of x.
+/// Shapes   x [n, ..., c]; scale, shift [c], [1] (one number for all) or empty -> the shape of x.
 /// Math     \f$ y = a_c x + b_c \f$
 /// Gradient x: \f$ a_c \bar y \f$; scale: \f$ \sum \bar y x \f$; shift: \f$ \sum \bar y \f$.
 /// Keeps    x.
 template <int Rank, class B>
 Var<Rank, B> scale_shift(Var<Rank, B> x, Var<1, B> scale, Var<1, B> shift, double negative_slope = 1) {
-  detail::expect_learnt("scale_shift", x, scale, shift);
-  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {detail::channel_rows(x.shape(), true)}, nullptr,
-                                    scale, shift, negative_slope);
+  auto rows = detail::channel_rows(x.shape(), true);
+  if (std::max(scale.value.size(), shift.value.size()) == 1)
+    rows = {1, x.value.size(), 1};
+  else
+    detail::expect_learnt("scale_shift", x, scale, shift);
+  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {rows}, nullptr, scale, shift, negative_slope);
 }
 /// The same with a line for each channel of each image: scale and shift are [n, c].
 template <int Rank, class B>

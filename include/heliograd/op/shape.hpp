@@ -2,11 +2,14 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 
 #include <heliograd/kernel/channels.hpp>
+#include <heliograd/kernel/permute.hpp>
 #include <heliograd/tape/tape.hpp>
 
 /// \file
@@ -75,6 +78,100 @@ Var<Rank, B> slice_channels(Var<Rank, B> x, std::size_t first, std::size_t count
     tape.record("heliograd::slice_channels", y, [=](Tape<B>& t) {
       kernel::take_channels_backward<B, Rank>(t.workspace(), y.grad(), first, t.into(x));
     });
+  return y;
+}
+
+namespace detail {
+/// A tensor as a matrix: the axes before `axis`, and the others as channels. `inner` receives the size of what follows it.
+template <int Rank>
+Shape<2> split_at(char const* name, Shape<Rank> const& shape, int axis, std::size_t& inner) {
+  expect(axis >= 0 && axis < Rank, std::string(name) + ": there is no axis " + std::to_string(axis) + " in " +
+                                       to_string(shape) + "; axes count from 0");
+  Shape<2> split{std::size_t{1}, std::size_t{1}};
+  inner = 1;
+  for (int a = 0; a < Rank; ++a) split[a < axis ? 0 : 1] *= shape[a];
+  for (int a = axis + 1; a < Rank; ++a) inner *= shape[a];
+  return split;
+}
+}  // namespace detail
+
+/// A range of any axis: `slice(x, 0, 2, 3)` are the images 2, 3 and 4.
+/// Shapes   x -> the same with `count` along `axis`.
+/// Gradient that of the output in this range, zero elsewhere.
+/// Throws   ShapeError if x has no such range; UsageError for an axis that is not there.
+template <int Rank, class B>
+Var<Rank, B> slice(Var<Rank, B> x, int axis, std::size_t first, std::size_t count) {
+  std::size_t inner = 1;
+  Shape<2> const split = detail::split_at("slice", x.shape(), axis, inner);
+  Shape<Rank> shape = x.shape();
+  expect_shape(count > 0 && first < shape[axis] && count <= shape[axis] - first,
+               "slice: " + std::to_string(count) + " from " + std::to_string(first) + " on are not along axis " +
+                   std::to_string(axis) + " of x " + to_string(shape));
+  shape[axis] = count;
+  Tape<B>& tape = x.tape();
+  return tape.reshape(slice_channels(tape.reshape(x, split), first * inner, count * inner), shape);
+}
+
+/// Tensors one behind the other along any axis; `concat` is the last one.
+/// Shapes   equal but for `axis`, along which they add up.
+/// Gradient each input receives its part.
+/// Throws   ShapeError if another axis differs; UsageError for an axis that is not there.
+template <int Rank, class B, std::same_as<Var<Rank, B>>... More>
+Var<Rank, B> concat_along(int axis, Var<Rank, B> first, More... more) {
+  Tape<B>& tape = first.tape();
+  std::size_t inner = 1;
+  Shape<Rank> shape = first.shape();
+  auto const split = [&](Var<Rank, B> const& x) {
+    Shape<2> const two = detail::split_at("concat_along", x.shape(), axis, inner);
+    Shape<Rank> other = x.shape();
+    other[axis] = first.shape()[axis];
+    expect_shape(other == first.shape(), "concat_along: " + to_string(x.shape()) +
+                                             " does not go with the first input " + to_string(first.shape()) +
+                                             "; all axes but " + std::to_string(axis) + " must agree");
+    return tape.reshape(x, two);
+  };
+  ((shape[axis] += (split(more), more.shape()[axis])), ...);
+  return tape.reshape(concat(split(first), split(more)...), shape);
+}
+
+/// All channels, several times over: [a, b] -> [a, b, a, b, ...].
+/// Shapes   [..., c] -> [..., times c].
+/// Gradient the sum over the repetitions.
+/// Cost     each output channel is written twice at most.
+/// Throws   UsageError for no repetitions.
+template <int Rank, class B>
+Var<Rank, B> repeat_channels(Var<Rank, B> x, std::size_t times) {
+  expect(times > 0, "repeat_channels: the channels must be there once at least");
+  if (times == 1) return x;
+  if (times % 2 == 1) return concat(repeat_channels(x, times - 1), x);
+  auto const half = repeat_channels(x, times / 2);
+  return concat(half, half);
+}
+
+/// The axes in another order: axis a of the result is axis order[a] of x. `permute(x, {0, 2, 1, 3})` transposes images.
+/// Gradient permuted back.
+/// Keeps    nothing.
+/// Cost     one pass over x in each direction, scattered reads.
+/// Throws   UsageError if `order` does not name each axis once.
+template <int Rank, class B>
+Var<Rank, B> permute(Var<Rank, B> x, std::type_identity_t<std::array<int, Rank>> const& order) {
+  std::array<int, Rank> back{};
+  std::array<bool, Rank> named{};
+  Shape<Rank> shape;
+  for (int axis = 0; axis < Rank; ++axis) {
+    int const from = order[static_cast<std::size_t>(axis)];
+    expect(from >= 0 && from < Rank && !named[static_cast<std::size_t>(from)],
+           "permute: the order must name each axis of x " + to_string(x.shape()) + " once, counted from 0");
+    named[static_cast<std::size_t>(from)] = true;
+    back[static_cast<std::size_t>(from)] = axis;
+    shape[axis] = x.shape()[from];
+  }
+  Tape<B>& tape = x.tape();
+  auto const y = tape.make(shape, x.wants_grad());
+  kernel::permute<B, Rank>(tape.workspace(), x.value, order, Sink<Rank, B>{y.value, 0});
+  if (y.wants_grad())
+    tape.record("heliograd::permute", y,
+                [=](Tape<B>& t) { kernel::permute<B, Rank>(t.workspace(), y.grad(), back, t.into(x)); });
   return y;
 }
 
