@@ -44,6 +44,7 @@
 #include <heliograd/kernel/pfss_field.hpp>
 #include <heliograd/kernel/pfss_grid.hpp>
 #include <heliograd/kernel/pixel.hpp>
+#include <heliograd/kernel/pool.hpp>
 #include <heliograd/kernel/positions.hpp>
 #include <heliograd/kernel/random.hpp>
 #include <heliograd/kernel/reduce.hpp>
@@ -104,6 +105,7 @@
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/pad.hpp>
 #include <heliograd/op/pointwise.hpp>
+#include <heliograd/op/pool.hpp>
 #include <heliograd/op/reduce.hpp>
 #include <heliograd/op/resample.hpp>
 #include <heliograd/op/shape.hpp>
