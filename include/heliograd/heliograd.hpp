@@ -7,6 +7,7 @@
 
 #include <heliograd/base/config.hpp>
 #include <heliograd/base/error.hpp>
+#include <heliograd/core/accumulate.hpp>
 #include <heliograd/core/arena.hpp>
 #include <heliograd/core/backend.hpp>
 #include <heliograd/core/copy.hpp>
@@ -31,6 +32,7 @@
 #include <heliograd/kernel/conv2d_options.hpp>
 #include <heliograd/kernel/conv_transpose2d.hpp>
 #include <heliograd/kernel/correlation.hpp>
+#include <heliograd/kernel/dot.hpp>
 #include <heliograd/kernel/dropout.hpp>
 #include <heliograd/kernel/elementwise.hpp>
 #include <heliograd/kernel/filter.hpp>
@@ -97,10 +99,13 @@
 #include <heliograd/op/activation.hpp>
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/attention.hpp>
+#include <heliograd/op/channel_sum.hpp>
 #include <heliograd/op/conv2d.hpp>
 #include <heliograd/op/conv_transpose2d.hpp>
+#include <heliograd/op/dot.hpp>
 #include <heliograd/op/dropout.hpp>
 #include <heliograd/op/gaussian_blur.hpp>
+#include <heliograd/op/linear_map.hpp>
 #include <heliograd/op/modulate.hpp>
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/pad.hpp>
@@ -111,6 +116,7 @@
 #include <heliograd/op/shape.hpp>
 #include <heliograd/op/softmax.hpp>
 #include <heliograd/op/spectral_norm.hpp>
+#include <heliograd/op/trilinear.hpp>
 #include <heliograd/op/upsample_conv2d.hpp>
 #include <heliograd/op/warp.hpp>
 #include <heliograd/optim/adam.hpp>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <type_traits>
 
 #include <heliograd/core/math.hpp>
 
@@ -19,6 +20,10 @@ struct Dual {
 
   KOKKOS_FUNCTION Dual() {}
   KOKKOS_FUNCTION Dual(T x) : value(x) {}
+  /// A plain number, however deep the nesting.
+  template <class Number>
+    requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, T>)
+  KOKKOS_FUNCTION Dual(Number x) : value(static_cast<T>(x)) {}
 
   /// The input number `which`, whose slope with respect to itself is one.
   KOKKOS_FUNCTION static Dual input(T x, int which) {

@@ -93,4 +93,23 @@ void take_channels_backward(Workspace<B>& ws, ConstTensorRef<Rank, B> const& gy,
                            gx.beta, gy.size() / count, count);
 }
 
+namespace detail {
+template <class T>
+struct SpreadChannels {
+  T const* v;
+  T* y;
+  T beta;
+  std::size_t channels;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const { y[i] = (beta != T(0) ? beta * y[i] : T(0)) + v[i % channels]; }
+};
+}  // namespace detail
+
+/// y = beta y + v of the channel, for one number v per channel.
+template <class B, int Rank>
+void spread_channels(Workspace<B>& ws, ConstTensorRef<1, B> const& v, Sink<Rank, B> const& y) {
+  for_each_element(
+      ws, "heliograd::spread_channels", y.out.size(),
+      detail::SpreadChannels<typename B::scalar_type>{v.data(), y.out.data(), y.beta, y.out.extent(Rank - 1)});
+}
+
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel

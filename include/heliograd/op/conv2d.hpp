@@ -2,9 +2,27 @@
 #pragma once
 
 #include <heliograd/kernel/conv2d.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/channel_sum.hpp>
+#include <heliograd/op/trilinear.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
+
+namespace detail {
+/// \f$ T(x, w, y) = \langle y, x \star w \rangle \f$: its faces are the convolution and its two gradients.
+struct Conv2dForm {
+  Conv2dOptions options;
+
+  template <int Free, class B, class V>
+  void face(Workspace<B>& ws, V const& a, V const& b, Sink<4, B> const& out) const {
+    if constexpr (Free == 0)
+      kernel::conv2d_backward_data<B>(ws, b, a, out, options);
+    else if constexpr (Free == 1)
+      kernel::conv2d_backward_weight<B>(ws, a, b, out, options);
+    else
+      write_into(ws, out, [&](auto const& y) { kernel::conv2d<B>(ws, a, b, ConstTensorRef<1, B>{}, y, options); });
+  }
+};
+}  // namespace detail
 
 /// Two-dimensional cross-correlation of an image batch with a filter bank.
 ///
@@ -34,12 +52,22 @@ Var<4, B> conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, Conv2dOptions op
   kernel::conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, options);
 
   if (y.wants_grad())
-    tape.record("conv2d", y, [=](Tape<B>& t) {
-      if (x.wants_grad()) kernel::conv2d_backward_data<B>(t.workspace(), y.grad(), weight.value, t.into(x), options);
-      if (weight.wants_grad())
-        kernel::conv2d_backward_weight<B>(t.workspace(), x.value, y.grad(), t.into(weight), options);
-      if (learns_bias) kernel::conv2d_backward_bias<B>(t.workspace(), y.grad(), t.into(bias));
-    });
+    tape.record(
+        "heliograd::conv2d", y,
+        [=](Tape<B>& t) {
+          if (x.wants_grad())
+            kernel::conv2d_backward_data<B>(t.workspace(), y.grad(), weight.value, t.into(x), options);
+          if (weight.wants_grad())
+            kernel::conv2d_backward_weight<B>(t.workspace(), x.value, y.grad(), t.into(weight), options);
+          if (learns_bias) kernel::conv2d_backward_bias<B>(t.workspace(), y.grad(), t.into(bias));
+        },
+        [=](Tape<B>& t, Var<4, B> gy) {
+          detail::Conv2dForm const form{options};
+          if (t.wants(x)) t.deliver(x, trilinear<0>("heliograd::conv2d_backward_data", form, x.shape(), weight, gy));
+          if (t.wants(weight))
+            t.deliver(weight, trilinear<1>("heliograd::conv2d_backward_weight", form, weight.shape(), x, gy));
+          if (learns_bias && t.wants(bias)) t.deliver(bias, channel_sum(gy));
+        });
   return y;
 }
 

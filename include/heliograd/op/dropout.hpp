@@ -4,7 +4,7 @@
 #include <string>
 
 #include <heliograd/kernel/dropout.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -21,14 +21,14 @@ template <int Rank, class B>
 Var<Rank, B> dropout(Var<Rank, B> x, double probability, RandomStream stream) {
   expect(probability >= 0 && probability < 1,
          "dropout: the probability must lie in [0, 1), found " + std::to_string(probability));
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(x.shape(), x.wants_grad());
-  kernel::dropout<B, Rank>(tape.workspace(), x.value, y.value, probability, stream);
-  if (y.wants_grad())
-    tape.record("heliograd::dropout", y, [=](Tape<B>& t) {
-      kernel::dropout_backward<B, Rank>(t.workspace(), y.grad(), t.into(x), probability, stream);
-    });
-  return y;
+  return linear_map(
+      "heliograd::dropout", x.shape(), x,
+      [=](Workspace<B>& ws, auto const& in, auto const& y) {
+        kernel::dropout<B, Rank>(ws, in, y, probability, stream);
+      },
+      [=](Workspace<B>& ws, auto const& gy, auto const& gx) {
+        kernel::dropout_backward<B, Rank>(ws, gy, gx, probability, stream);
+      });
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

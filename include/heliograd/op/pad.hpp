@@ -2,7 +2,7 @@
 #pragma once
 
 #include <heliograd/kernel/pad.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -19,13 +19,10 @@ namespace heliograd::inline HELIOGRAD_ABI {
 ///          negative padding.
 template <class B>
 Var<4, B> pad(Var<4, B> x, Padding2d padding, PaddingMode mode = PaddingMode::zero) {
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(kernel::pad_shape(x.shape(), padding, mode), x.wants_grad());
-  kernel::pad<B>(tape.workspace(), x.value, y.value, padding, mode);
-  if (y.wants_grad())
-    tape.record("pad", y,
-                [=](Tape<B>& t) { kernel::pad_backward<B>(t.workspace(), y.grad(), t.into(x), padding, mode); });
-  return y;
+  return linear_map(
+      "heliograd::pad", kernel::pad_shape(x.shape(), padding, mode), x,
+      [=](Workspace<B>& ws, auto const& in, auto const& y) { kernel::pad<B>(ws, in, y, padding, mode); },
+      [=](Workspace<B>& ws, auto const& gy, auto const& gx) { kernel::pad_backward<B>(ws, gy, gx, padding, mode); });
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

@@ -6,7 +6,7 @@
 #include <string>
 
 #include <heliograd/kernel/reduce.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -36,16 +36,15 @@ struct SpreadTotal {
 template <int Rank, class B>
 Var<0, B> scaled_sum(char const* name, Var<Rank, B> x, double scale) {
   using Scalar = typename B::scalar_type;
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(Shape<0>{}, x.wants_grad());
-  kernel::reduce<1>(tape.workspace(), name, 1, x.value.size(), SumTerm<Scalar>{x.value.data()},
-                    ScaleTotal<Scalar>{y.value.data(), scale});
-  if (y.wants_grad())
-    tape.record(name, y, [=](Tape<B>& t) {
-      kernel::for_each_element(t.workspace(), name, x.value.size(),
-                               SpreadTotal<Rank, B>{t.into(x), y.grad().data(), static_cast<Scalar>(scale)});
-    });
-  return y;
+  return linear_map(
+      name, Shape<0>{}, x,
+      [=](Workspace<B>& ws, auto const& in, auto const& y) {
+        kernel::reduce<1>(ws, name, 1, in.size(), SumTerm<Scalar>{in.data()}, ScaleTotal<Scalar>{y.data(), scale});
+      },
+      [=](Workspace<B>& ws, auto const& gy, auto const& gx) {
+        kernel::for_each_element(ws, name, gx.out.size(),
+                                 SpreadTotal<Rank, B>{gx, gy.data(), static_cast<Scalar>(scale)});
+      });
 }
 
 }  // namespace detail

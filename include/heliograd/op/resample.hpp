@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include <heliograd/kernel/resample.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -23,15 +23,12 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// whose weights it has.
 template <class B>
 Var<4, B> resample(Var<4, B> x, std::size_t height, std::size_t width, ResampleOptions options = {}) {
-  Tape<B>& tape = x.tape();
   Shape<4> const shape{x.shape()[0], height, width, x.shape()[3]};
   kernel::detail::check_resample<B>(x.shape(), shape);
-  auto const y = tape.make(shape, x.wants_grad());
-  kernel::resample<B>(tape.workspace(), x.value, y.value, options);
-  if (y.wants_grad())
-    tape.record("heliograd::resample", y,
-                [=](Tape<B>& t) { kernel::resample_backward<B>(t.workspace(), y.grad(), t.into(x), options); });
-  return y;
+  return linear_map(
+      "heliograd::resample", shape, x,
+      [=](Workspace<B>& ws, auto const& in, auto const& y) { kernel::resample<B>(ws, in, y, options); },
+      [=](Workspace<B>& ws, auto const& gy, auto const& gx) { kernel::resample_backward<B>(ws, gy, gx, options); });
 }
 
 /// The same, `factor` times as large on both axes.

@@ -9,12 +9,38 @@
 #include <type_traits>
 
 #include <heliograd/kernel/channels.hpp>
+<<<<<<< HEAD
 #include <heliograd/kernel/permute.hpp>
 #include <heliograd/tape/tape.hpp>
+=======
+#include <heliograd/op/linear_map.hpp>
+>>>>>>> 1c894d9 (tape, op: gradients of gradients; linear maps, trilinear forms and formulas to any order)
 
 /// \file
 /// Tensors put together from others. (Another shape for the same elements is `Tape::reshape` and costs nothing.)
 namespace heliograd::inline HELIOGRAD_ABI {
+
+/// Some neighbouring channels of a tensor.
+/// Shapes   [..., c] -> [..., count], channels first, ..., first + count - 1.
+/// Gradient that of the output in these channels, zero in the others.
+/// Keeps    nothing.
+/// Cost     one pass over the output; backward one over x.
+/// Throws   ShapeError if x has no such channels.
+template <int Rank, class B>
+Var<Rank, B> slice_channels(Var<Rank, B> x, std::size_t first, std::size_t count) {
+  static_assert(Rank >= 1, "heliograd::slice_channels: x needs a channel axis");
+  Shape<Rank> shape = x.shape();
+  expect_shape(count > 0 && first < shape[Rank - 1] && count <= shape[Rank - 1] - first,
+               "slice_channels: " + std::to_string(count) + " channels from channel " + std::to_string(first) +
+                   " on are not in x " + to_string(shape));
+  shape[Rank - 1] = count;
+  return detail::linear_pair(
+      "heliograd::slice_channels", shape, x,
+      [=](Workspace<B>& ws, auto const& in, auto const& y) { kernel::take_channels<B, Rank>(ws, in, first, y); },
+      [=](Workspace<B>& ws, auto const& gy, auto const& gx) {
+        kernel::take_channels_backward<B, Rank>(ws, gy, first, gx);
+      });
+}
 
 /// Tensors side by side along the channels, the last axis.
 /// Shapes   [..., c_1], [..., c_2], ... -> [..., c_1 + c_2 + ...]; the other axes equal.
@@ -47,37 +73,23 @@ Var<Rank, B> concat(Var<Rank, B> first, More... more) {
     channel += x[k].shape()[Rank - 1];
   }
   if (y.wants_grad())
-    tape.record("heliograd::concat", y, [=](Tape<B>& t) {
-      std::size_t at = 0;
-      for (std::size_t k = 0; k < count; ++k) {
-        if (x[k].wants_grad()) kernel::take_channels<B, Rank>(t.workspace(), y.grad(), at, t.into(x[k]));
-        at += x[k].shape()[Rank - 1];
-      }
-    });
-  return y;
-}
-
-/// Some neighbouring channels of a tensor.
-/// Shapes   [..., c] -> [..., count], channels first, ..., first + count - 1.
-/// Gradient that of the output in these channels, zero in the others.
-/// Keeps    nothing.
-/// Cost     one pass over the output; backward one over x.
-/// Throws   ShapeError if x has no such channels.
-template <int Rank, class B>
-Var<Rank, B> slice_channels(Var<Rank, B> x, std::size_t first, std::size_t count) {
-  static_assert(Rank >= 1, "heliograd::slice_channels: x needs a channel axis");
-  Shape<Rank> shape = x.shape();
-  expect_shape(count > 0 && first < shape[Rank - 1] && count <= shape[Rank - 1] - first,
-               "slice_channels: " + std::to_string(count) + " channels from channel " + std::to_string(first) +
-                   " on are not in x " + to_string(shape));
-  shape[Rank - 1] = count;
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(shape, x.wants_grad());
-  kernel::take_channels<B, Rank>(tape.workspace(), x.value, first, Sink<Rank, B>{y.value, 0});
-  if (y.wants_grad())
-    tape.record("heliograd::slice_channels", y, [=](Tape<B>& t) {
-      kernel::take_channels_backward<B, Rank>(t.workspace(), y.grad(), first, t.into(x));
-    });
+    tape.record(
+        "heliograd::concat", y,
+        [=](Tape<B>& t) {
+          std::size_t at = 0;
+          for (std::size_t k = 0; k < count; ++k) {
+            if (x[k].wants_grad()) kernel::take_channels<B, Rank>(t.workspace(), y.grad(), at, t.into(x[k]));
+            at += x[k].shape()[Rank - 1];
+          }
+        },
+        [=](Tape<B>& t, Var<Rank, B> gy) {
+          std::size_t at = 0;
+          for (std::size_t k = 0; k < count; ++k) {
+            std::size_t const channels = x[k].shape()[Rank - 1];
+            if (t.wants(x[k])) t.deliver(x[k], slice_channels(gy, at, channels));
+            at += channels;
+          }
+        });
   return y;
 }
 

@@ -2,9 +2,28 @@
 #pragma once
 
 #include <heliograd/kernel/upsample_conv2d.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/channel_sum.hpp>
+#include <heliograd/op/trilinear.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
+
+namespace detail {
+/// The three faces of the op; see `Conv2dForm`.
+struct UpsampleConv2dForm {
+  int factor;
+
+  template <int Free, class B, class V>
+  void face(Workspace<B>& ws, V const& a, V const& b, Sink<4, B> const& out) const {
+    if constexpr (Free == 0)  // the values of x are not looked at
+      kernel::upsample_conv2d_backward<B>(ws, out.out, a, b, out, {}, {}, factor);
+    else if constexpr (Free == 1)
+      kernel::upsample_conv2d_backward<B>(ws, a, out.out, b, {}, out, {}, factor);
+    else
+      write_into(ws, out,
+                 [&](auto const& y) { kernel::upsample_conv2d<B>(ws, a, b, ConstTensorRef<1, B>{}, y, factor); });
+  }
+};
+}  // namespace detail
 
 /// A 3x3 convolution of a bilinearly up-sampled image, computed at low resolution: what
 /// conv2d(resample(x, factor), weight, bias, {.padding = 1, .mode = PaddingMode::reflect}) gives, without ever making the
@@ -35,12 +54,22 @@ Var<4, B> upsample_conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, int fac
   kernel::upsample_conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, factor);
 
   if (y.wants_grad())
-    tape.record("upsample_conv2d", y, [=](Tape<B>& t) {
-      Sink<4, B> const gx = x.wants_grad() ? t.into(x) : Sink<4, B>{};
-      Sink<4, B> const gw = weight.wants_grad() ? t.into(weight) : Sink<4, B>{};
-      Sink<1, B> const gb = learns_bias ? t.into(bias) : Sink<1, B>{};
-      kernel::upsample_conv2d_backward<B>(t.workspace(), x.value, weight.value, y.grad(), gx, gw, gb, factor);
-    });
+    tape.record(
+        "heliograd::upsample_conv2d", y,
+        [=](Tape<B>& t) {
+          Sink<4, B> const gx = x.wants_grad() ? t.into(x) : Sink<4, B>{};
+          Sink<4, B> const gw = weight.wants_grad() ? t.into(weight) : Sink<4, B>{};
+          Sink<1, B> const gb = learns_bias ? t.into(bias) : Sink<1, B>{};
+          kernel::upsample_conv2d_backward<B>(t.workspace(), x.value, weight.value, y.grad(), gx, gw, gb, factor);
+        },
+        [=](Tape<B>& t, Var<4, B> gy) {
+          detail::UpsampleConv2dForm const form{factor};
+          if (t.wants(x))
+            t.deliver(x, trilinear<0>("heliograd::upsample_conv2d_backward_data", form, x.shape(), weight, gy));
+          if (t.wants(weight))
+            t.deliver(weight, trilinear<1>("heliograd::upsample_conv2d_backward_weight", form, weight.shape(), x, gy));
+          if (learns_bias && t.wants(bias)) t.deliver(bias, channel_sum(gy));
+        });
   return y;
 }
 

@@ -4,11 +4,17 @@
 #include <Kokkos_Core.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <initializer_list>
 #include <string>
+#include <tuple>
 #include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <heliograd/base/error.hpp>
+#include <heliograd/core/accumulate.hpp>
 #include <heliograd/core/fill.hpp>
 #include <heliograd/core/workspace.hpp>
 #include <heliograd/tape/detail/block_pool.hpp>
@@ -29,6 +35,7 @@ class Tape {
   using execution_space = typename B::execution_space;
   using memory_space = typename B::memory_space;
   using scalar_type = typename B::scalar_type;
+  using Slot = GradientSlot<scalar_type>;
 
   explicit Tape(execution_space exec = {}) : workspace_(exec) {
     expect(Kokkos::is_initialized(), "Tape: Kokkos is not initialised; keep a Kokkos::ScopeGuard in main");
@@ -49,12 +56,26 @@ class Tape {
     return var;
   }
 
-  /// A parameter: its gradient is added to `param.grad`. A frozen parameter is a constant.
+  /// A parameter: its gradient is added to `param.grad`. A frozen parameter is a constant. However often it is watched, it
+  /// has one gradient.
   template <int Rank>
   Var<Rank, B> watch(Param<Rank, B> const& param) {
     auto var = handle<Rank>(param.value);
-    if (recording_ && !param.frozen())
-      var.slot = host_.template make<GradientSlot<scalar_type>>(param.grad.data(), true, true);
+    if (recording_ && !param.frozen()) {
+      Watched& watched = watched_[param.grad.data()];
+      if (watched.generation != generation_)
+        watched = {generation_, host_.template make<Slot>(param.grad.data(), true, true)};
+      var.slot = watched.slot;
+    }
+    return var;
+  }
+
+  /// A value whose gradient is wanted, but which is no parameter: an input of a network. After `backward` it is `x.grad()`;
+  /// `gradients` gives it as a Var.
+  template <class View>
+  auto variable(View const& tensor) -> Var<static_cast<int>(View::rank()), B> {
+    auto var = constant(tensor);
+    if (recording_) var.slot = host_.template make<Slot>(nullptr, false, true);
     return var;
   }
 
@@ -63,7 +84,7 @@ class Tape {
   Var<Rank, B> make(Shape<Rank> const& shape, bool wants_grad) {
     auto* const data = static_cast<scalar_type*>(values_.take(shape.size() * sizeof(scalar_type)));
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(data, shape));
-    if (recording_ && wants_grad) var.slot = host_.template make<GradientSlot<scalar_type>>();
+    if (recording_ && wants_grad) var.slot = host_.template make<Slot>();
     return var;
   }
 
@@ -96,19 +117,30 @@ class Tape {
   /// arrived at `y`; it may capture Vars, views and plain values. Call it only if `y.wants_grad()`.
   template <int Rank, class Pullback>
   void record(char const* name, Var<Rank, B> const& y, Pullback const& pullback) {
-    static_assert(std::is_trivially_destructible_v<Pullback>,
-                  "heliograd::Tape::record: a pullback may capture Vars, TensorRefs, numbers and plain options only");
-    expect(y.wants_grad(), std::string("Tape::record: the output of ") + name + " wants no gradient");
-    auto* const closure = host_.template make<Pullback>(pullback);
-    nodes_.push_back({name, [](void const* at, Tape& tape) { (*static_cast<Pullback const*>(at))(tape); }, closure,
-                      y.slot, y.value.size() * sizeof(scalar_type)});
+    add_node(name, y, pullback, nullptr);
+  }
+
+  /// The same for an op that can be differentiated again. `twice(tape, gy)` is the pullback written in ops: it has the
+  /// gradient of `y` as a Var and delivers Vars, `if (tape.wants(x)) tape.deliver(x, contribution)`.
+  template <int Rank, class Pullback, class Twice>
+  void record(char const* name, Var<Rank, B> const& y, Pullback const& pullback, Twice const& twice) {
+    struct Both {
+      Pullback once;
+      Twice twice;
+      Shape<Rank> shape;
+      void operator()(Tape& tape) const { once(tape); }
+    };
+    add_node(name, y, Both{pullback, twice, y.shape()}, [](void const* at, Tape& tape, Slot const& slot) {
+      auto const& both = *static_cast<Both const*>(at);
+      both.twice(tape, tape.arrived(slot, both.shape));
+    });
   }
 
   /// Where a pullback delivers its contribution to the gradient of `x`. Ask once per contribution: the first one
   /// overwrites, the next ones add.
   template <int Rank>
   Sink<Rank, B> into(Var<Rank, B> const& x) {
-    GradientSlot<scalar_type>& slot = *x.slot;
+    Slot& slot = *x.slot;
     if (!slot.data) slot.data = static_cast<scalar_type*>(gradients_.take(x.value.size() * sizeof(scalar_type)));
     Sink<Rank, B> const sink{x.grad(), slot.reached ? scalar_type(1) : scalar_type(0)};
     slot.reached = true;
@@ -130,7 +162,7 @@ class Tape {
     played_ = true;
     fill(exec(), into(loss).out, static_cast<scalar_type>(seed));
     for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
-      GradientSlot<scalar_type>& slot = *node->slot;
+      Slot& slot = *node->slot;
       if (!slot.reached) continue;
       node->play(node->closure, *this);
       if (!slot.retain) {
@@ -139,6 +171,56 @@ class Tape {
       }
     }
   }
+
+  /// \name Gradients that can be differentiated again.
+  ///@{
+
+  /// The gradients of the sum of all elements of `y`, as values on the tape: a loss of them has gradients in turn. One Var
+  /// for one x, else a tuple; an x that y does not depend on gets zeros. Each x is a parameter that is watched, a
+  /// `variable`, or the output of any op. Under NoGrad the gradients are constants.
+  ///
+  /// Only ops between the xs and y are asked, and nothing else is computed. Throws where one of them was recorded without
+  /// a second derivative.
+  template <int RankY, int Rank, int... More>
+  auto gradients(Var<RankY, B> const& y, Var<Rank, B> const& x, Var<More, B> const&... more) {
+    differentiate(y, {x.slot, more.slot...});
+    if constexpr (sizeof...(More) == 0)
+      return arrived(*x.slot, x.shape());
+    else
+      return std::tuple{arrived(*x.slot, x.shape()), arrived(*more.slot, more.shape())...};
+  }
+
+  /// The same for any number of xs of one rank.
+  template <int RankY, int Rank>
+  std::vector<Var<Rank, B>> gradients(Var<RankY, B> const& y, std::vector<Var<Rank, B>> const& xs) {
+    std::vector<Slot*> slots;
+    for (auto const& x : xs) slots.push_back(x.slot);
+    differentiate(y, slots);
+    std::vector<Var<Rank, B>> result;
+    for (auto const& x : xs) result.push_back(arrived(*x.slot, x.shape()));
+    return result;
+  }
+
+  /// In a second-order pullback: whether a contribution to the gradient of `x` is of use.
+  template <int Rank>
+  bool wants(Var<Rank, B> const& x) const {
+    return x.slot && x.slot->pass == pass_;
+  }
+
+  /// In a second-order pullback: adds a contribution to the gradient of `x`. One that nobody wants is dropped.
+  template <int Rank>
+  void deliver(Var<Rank, B> const& x, Var<Rank, B> const& contribution) {
+    expect_shape(contribution.shape() == x.shape(), "Tape::deliver: the contribution has " +
+                                                        to_string(contribution.shape()) + ", its value has " +
+                                                        to_string(x.shape()));
+    if (!wants(x)) return;
+    Slot& slot = *x.slot;
+    auto total = contribution;
+    if (slot.again_value) total = sum(arrived(slot, x.shape()), contribution);
+    slot.again_value = total.value.data();
+    slot.again = total.slot;
+  }
+  ///@}
 
   /// Forgets all values and nodes, keeps the memory: the next step gets the same addresses.
   void clear() {
@@ -159,9 +241,21 @@ class Tape {
   struct Node {
     char const* name;
     void (*play)(void const*, Tape&);
+    void (*play_twice)(void const*, Tape&, Slot const&);  // null: there is no second derivative
     void const* closure;
-    GradientSlot<scalar_type>* slot;
+    std::size_t closure_bytes;
+    Slot* slot;
     std::size_t bytes;
+
+    /// Whether the pullback holds one of these, its own output aside: Vars lie in it as they are.
+    bool holds_one_of(std::unordered_set<Slot const*> const& slots) const {
+      for (std::size_t at = 0; at + sizeof(Slot*) <= closure_bytes; at += alignof(Slot*)) {
+        Slot const* word;
+        std::memcpy(&word, static_cast<std::byte const*>(closure) + at, sizeof word);
+        if (word != slot && slots.contains(word)) return true;
+      }
+      return false;
+    }
   };
 
   /// The recorded ops, oldest first.
@@ -184,12 +278,99 @@ class Tape {
     return var;
   }
 
+  template <int Rank, class Closure>
+  void add_node(char const* name, Var<Rank, B> const& y, Closure const& closure,
+                void (*play_twice)(void const*, Tape&, Slot const&)) {
+    static_assert(std::is_trivially_destructible_v<Closure>,
+                  "heliograd::Tape::record: a pullback may capture Vars, TensorRefs, numbers and plain options only");
+    expect(y.wants_grad(), std::string("Tape::record: the output of ") + name + " wants no gradient");
+    nodes_.push_back({name, [](void const* at, Tape& tape) { (*static_cast<Closure const*>(at))(tape); }, play_twice,
+                      host_.template make<Closure>(closure), sizeof(Closure), y.slot,
+                      y.value.size() * sizeof(scalar_type)});
+  }
+
+  /// What has arrived at a slot as a Var; zeros if nothing has.
+  template <int Rank>
+  Var<Rank, B> arrived(Slot const& slot, Shape<Rank> const& shape) {
+    if (!slot.again_value) {
+      auto const zeros = make(shape, false);
+      fill(exec(), zeros.value, scalar_type(0));
+      return zeros;
+    }
+    auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(slot.again_value, shape));
+    var.slot = slot.again;
+    return var;
+  }
+
+  /// a + b: contributions to one gradient.
+  template <int Rank>
+  Var<Rank, B> sum(Var<Rank, B> a, Var<Rank, B> b) {
+    auto const y = make(a.shape(), a.wants_grad() || b.wants_grad());
+    accumulate(exec(), Sink<Rank, B>{y.value, 0}, a.value);
+    accumulate(exec(), Sink<Rank, B>{y.value, 1}, b.value);
+    if (y.wants_grad())
+      record(
+          "heliograd::gradient_sum", y,
+          [=](Tape& t) {
+            if (a.wants_grad()) accumulate(t.exec(), t.into(a), y.grad());
+            if (b.wants_grad()) accumulate(t.exec(), t.into(b), y.grad());
+          },
+          [=](Tape& t, Var<Rank, B> gy) {
+            t.deliver(a, gy);
+            t.deliver(b, gy);
+          });
+    return y;
+  }
+
+  /// Plays the second-order pullbacks between y and the wanted slots, newest first.
+  template <int Rank, class Slots = std::initializer_list<Slot*>>
+  void differentiate(Var<Rank, B> const& y, Slots const& wanted) {
+    expect(!played_, "Tape::gradients: backward has been played; call it before, or clear() and run the step again");
+    ++pass_;
+    std::unordered_set<Slot const*> reach;  // what depends on a wanted value
+    auto const reached = [&](Slot* slot) {
+      slot->pass = pass_;
+      slot->again_value = nullptr;
+      slot->again = nullptr;
+      reach.insert(slot);
+    };
+    for (Slot* const slot : wanted) {
+      expect(slot != nullptr, "Tape::gradients: a gradient is asked of a constant; make it a variable, or watch it");
+      reached(slot);
+    }
+    std::vector<std::size_t> path;
+    for (std::size_t i = 0; i < nodes_.size() && y.wants_grad(); ++i)
+      if (nodes_[i].holds_one_of(reach)) {
+        reached(nodes_[i].slot);
+        path.push_back(i);
+      }
+    auto const seed = make(y.shape(), false);
+    fill(exec(), seed.value, scalar_type(1));
+    deliver(y, seed);
+    for (auto i = path.rbegin(); i != path.rend(); ++i) {
+      Node const node = nodes_[*i];  // a copy: nodes are added
+      if (!node.slot->again_value) continue;
+      expect(node.play_twice != nullptr,
+             std::string("Tape::gradients: ") + node.name +
+                 " was recorded without a second derivative; give Tape::record the pullback in ops as its fourth "
+                 "argument, or detach what need not be differentiated");
+      node.play_twice(node.closure, *this, *node.slot);
+    }
+  }
+
+  struct Watched {
+    std::uint64_t generation = 0;
+    Slot* slot = nullptr;
+  };
+
   Workspace<B> workspace_;
   Arena<memory_space> values_;
   detail::BlockPool<memory_space> gradients_;
   detail::HostArena host_;
   std::vector<Node> nodes_;
+  std::unordered_map<scalar_type const*, Watched> watched_;  // by their gradients
   std::uint64_t generation_ = 1;
+  std::uint32_t pass_ = 0;
   bool recording_ = true;
   bool played_ = false;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <heliograd/core/sink.hpp>
@@ -18,6 +19,13 @@ struct GradientSlot {
   Scalar* data = nullptr;
   bool reached = false;  ///< a contribution has arrived: later ones add to it
   bool retain = false;   ///< keep the memory until clear()
+
+  /// \name The gradient as a value on the tape, while `Tape::gradients` computes it.
+  ///@{
+  std::uint32_t pass = 0;         ///< the call that wants it
+  Scalar* again_value = nullptr;  ///< null: no contribution yet
+  GradientSlot* again = nullptr;  ///< its own gradient
+  ///@}
 };
 
 /// A value on a tape. A handle: trivially destructible, cheap to copy, safe to capture in a pullback. It dies with

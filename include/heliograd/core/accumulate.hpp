@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <cstddef>
+
+#include <heliograd/core/sink.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+namespace detail {
+template <class Scalar>
+struct Accumulate {
+  Scalar const* x;
+  Scalar* out;
+  Scalar beta;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    out[i] = (beta != Scalar(0) ? beta * out[i] : Scalar(0)) + x[i];
+  }
+};
+}  // namespace detail
+
+/// out = beta out + x, ordered on `exec`: delivers numbers that are there already. Both have as many elements.
+template <class ExecutionSpace, int Rank, class B, class View>
+void accumulate(ExecutionSpace const& exec, Sink<Rank, B> const& sink, View const& x) {
+  using Policy = Kokkos::RangePolicy<ExecutionSpace, Kokkos::IndexType<std::size_t>>;
+  Kokkos::parallel_for("heliograd::accumulate", Policy(exec, 0, x.size()),
+                       detail::Accumulate<typename B::scalar_type>{x.data(), sink.out.data(), sink.beta});
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI
