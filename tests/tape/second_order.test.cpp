@@ -7,6 +7,7 @@
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/channel_sum.hpp>
 #include <heliograd/op/conv2d.hpp>
+#include <heliograd/op/conv_transpose2d.hpp>
 #include <heliograd/op/dot.hpp>
 #include <heliograd/op/dropout.hpp>
 #include <heliograd/op/pad.hpp>
@@ -67,6 +68,9 @@ TEST_CASE("second derivatives of element-wise ops", "[tape]") {
   check("tanh", [](auto x) { return hg::tanh(x); });
   check("sigmoid", [](auto x) { return hg::sigmoid(x); });
   check("softplus", [](auto x) { return hg::softplus(x); });
+  check("silu", [](auto x) { return hg::silu(x); });
+  check("gelu", [](auto x) { return hg::gelu(x); });
+  check("elu", [](auto x) { return hg::elu(x, 0.7); });
   check("mish", [](auto x) { return hg::mish(x); });
   check("dropout", [](auto x) { return hg::dropout(x, 0.3, hg::RandomStream{1, 2}); });
   check("prelu, a slope for each channel", [](auto x) { return hg::prelu(x, hg::channel_sum(hg::tanh(x))); });
@@ -82,6 +86,10 @@ TEST_CASE("second derivatives of linear ops", "[tape]") {
 }
 
 TEST_CASE("second derivatives of bilinear ops", "[tape]") {
+  check("conv_transpose2d", [](auto x) {
+    auto const weight = x.tape().reshape(x, hg::Shape<4>{4, 3, 5, 3});
+    return hg::conv_transpose2d(x, weight, {.stride = 2, .padding = 1});
+  });
   check("dot and scale", [](auto x) { return hg::scale(hg::dot(x, hg::tanh(x)), x); });
   check("conv2d", [](auto x) {
     auto const weight = x.tape().reshape(x, hg::Shape<4>{4, 3, 3, 5});
