@@ -9,12 +9,8 @@
 #include <type_traits>
 
 #include <heliograd/kernel/channels.hpp>
-<<<<<<< HEAD
 #include <heliograd/kernel/permute.hpp>
-#include <heliograd/tape/tape.hpp>
-=======
 #include <heliograd/op/linear_map.hpp>
->>>>>>> 1c894d9 (tape, op: gradients of gradients; linear maps, trilinear forms and formulas to any order)
 
 /// \file
 /// Tensors put together from others. (Another shape for the same elements is `Tape::reshape` and costs nothing.)
@@ -178,13 +174,10 @@ Var<Rank, B> permute(Var<Rank, B> x, std::type_identity_t<std::array<int, Rank>>
     back[static_cast<std::size_t>(from)] = axis;
     shape[axis] = x.shape()[from];
   }
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(shape, x.wants_grad());
-  kernel::permute<B, Rank>(tape.workspace(), x.value, order, Sink<Rank, B>{y.value, 0});
-  if (y.wants_grad())
-    tape.record("heliograd::permute", y,
-                [=](Tape<B>& t) { kernel::permute<B, Rank>(t.workspace(), y.grad(), back, t.into(x)); });
-  return y;
+  return detail::linear_pair(
+      "heliograd::permute", shape, x,
+      [=](Workspace<B>& ws, auto const& in, auto const& y) { kernel::permute<B, Rank>(ws, in, order, y); },
+      [=](Workspace<B>& ws, auto const& gy, auto const& gx) { kernel::permute<B, Rank>(ws, gy, back, gx); });
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI
