@@ -128,9 +128,13 @@
 #include <heliograd/optim/weight_decay.hpp>
 #include <heliograd/physics/calibration.hpp>
 #include <heliograd/physics/disk.hpp>
+#include <heliograd/physics/ephemeris.hpp>
 #include <heliograd/physics/field_lines.hpp>
 #include <heliograd/physics/instrument.hpp>
+#include <heliograd/physics/map_grid.hpp>
+#include <heliograd/physics/observer.hpp>
 #include <heliograd/physics/registration.hpp>
+#include <heliograd/physics/rotation.hpp>
 #include <heliograd/tape/fields.hpp>
 #include <heliograd/tape/flat_store.hpp>
 #include <heliograd/tape/no_grad.hpp>

@@ -16,8 +16,9 @@
 /// Where the Sun is in an image: centre, plate scale, apparent radius; and for every pixel its distance from disk centre in
 /// solar radii and the cosine of its heliocentric angle.
 ///
-/// Angles on the sky are in arcsec and small, so the gnomonic projection of the headers is taken as flat (wrong by less than
-/// 1e-5 of a radius). Pixels are counted from 0 with centres on whole numbers, x along FITS axis 1, y along axis 2.
+/// Offsets in arcsec are those in the plane of the gnomonic projection that the headers mean (HPLN-TAN): tan of the angle from
+/// disk centre. Taken for the angle itself, as `radius` does, they are wrong by less than 1e-5 of a radius; `mu` and what
+/// observer.hpp does are exact. Pixels are counted from 0 with centres on whole numbers, x along FITS axis 1, y along axis 2.
 namespace heliograd::inline HELIOGRAD_ABI::physics {
 
 inline constexpr double astronomical_unit_m = 149597870691.0;
@@ -46,8 +47,10 @@ struct Pointing {
   ///       the apparent radius, exact for an observer at any distance.
   KOKKOS_FUNCTION double mu(double x, double y) const {
     double const rho = radius_arcsec / arcsec_per_radian;
-    double const s = Kokkos::sin(radius(x, y) * rho) / Kokkos::sin(rho);
-    return s < 1 ? Kokkos::sqrt(1 - s * s) : 0.0;
+    double const t = radius(x, y) * rho;  // tan(theta)
+    double const sine = Kokkos::sin(rho);
+    double const s2 = t * t / ((1 + t * t) * sine * sine);
+    return s2 < 1 ? Kokkos::sqrt(1 - s2) : 0.0;
   }
 
   /// The side of a pixel in arcsec (the geometric mean of both sides).
