@@ -31,8 +31,8 @@ TEST_CASE("differential rotation agrees with sunpy", "[physics][rotation]") {
       CHECK_THAT(law.synodic_rad_s(latitude) * days / degree, WithinAbs(synodic[i], 1e-8));
       CHECK_THAT(law.sidereal_rad_s(-latitude) * days / degree, WithinAbs(sidereal[i], 1e-8));
     }
-  // sunpy's rigid rate is rounded to 14.1844 degrees per day.
-  CHECK_THAT(rigid_rotation().sidereal_rad_s(1) * 5 * day_s / degree, WithinAbs(70.922, 1e-3));
+  CHECK_THAT(rigid_rotation().sidereal_rad_s(1) * 5 * day_s / degree, WithinAbs(70.922, 1e-8));
+  CHECK_THAT(rigid_rotation().synodic_rad_s(1) * 5 * day_s / degree, WithinAbs(65.994, 1e-8));
   CHECK(rigid_rotation().carrington_rad_s(0.7) == 0);
   CHECK(howard_rotation().carrington_rad_s(0) > 0);
   CHECK(howard_rotation().carrington_rad_s(1) < 0);

@@ -14,10 +14,11 @@
 /// \file
 /// Where the Sun and the Earth are at a given time, for images whose headers do not say.
 ///
-/// Times are Julian dates of terrestrial time, in days: what ephemerides count in. The rotation elements are Carrington's
-/// (inclination 7.25 degrees, sidereal period 25.38 days). Formulas: Meeus, Astronomical Algorithms, 2nd edition, chapters 25
-/// and 29. Against sunpy 7.0 over 1992 to 2026 they are right to 0.01 degrees (B0, P), 0.02 degrees (L0, which is the one
-/// seen, light having travelled, as FITS headers have it) and 3e-5 of the distance.
+/// Times are Julian dates of terrestrial time, in days: what ephemerides count in. Formulas: Meeus, Astronomical Algorithms, 2nd
+/// edition, chapters 25 and 29; the prime meridian is the IAU's (84.176 degrees at J2000.0, 14.1844 degrees per day, seen
+/// after light has travelled), because Carrington's period of 25.38 days, rounded, is off by 0.03 degrees today. Against sunpy
+/// 7.0 over 1992 to 2026 angles are right to 0.01 degrees and the distance to 6e-5. CRLN_OBS of HMI headers is 0.07 degrees
+/// more than this L0.
 namespace heliograd::inline HELIOGRAD_ABI::physics {
 
 inline constexpr double pi = 3.14159265358979323846;
@@ -121,7 +122,8 @@ inline SunFromEarth sun_from_earth(double julian_date_tt) {
   double const lambda_nutated = lambda - 0.00478 * degree * std::sin(moon_node);
   double const obliquity = (23.43929111 - 0.013004167 * t + 0.00256 * std::cos(moon_node)) * degree;
 
-  double const turned = (julian_date_tt - 2398220) * 360 / 25.38 * degree;
+  // The prime meridian counts from the node on the celestial equator, 61.1006 degrees before the one on the ecliptic.
+  double const turned = (84.176 - 61.1006 + 14.1844 * (julian_date_tt - 2451545.0 - 0.0057755 * distance)) * degree;
   double const inclination = 7.25 * degree;
   double const node = (73.6667 + 1.3958333 * (julian_date_tt - 2396758) / 36525) * degree;
   double const from_node = lambda - node;

@@ -9,8 +9,8 @@
 /// The Sun's differential rotation.
 namespace heliograd::inline HELIOGRAD_ABI::physics {
 
-/// The sidereal rate of Carrington's frame, one turn in 25.38 days.
-inline constexpr double carrington_rate_rad_s = 2 * 3.14159265358979323846 / (25.38 * 86400);
+/// The sidereal rate of Carrington's frame, 14.1844 degrees per day: one turn in 25.38 days.
+inline constexpr double carrington_rate_rad_s = 14.1844 * 3.14159265358979323846 / 180 / 86400;
 /// The mean rate of the Earth around the Sun, 0.9856 degrees per day: sidereal less this is synodic.
 inline constexpr double earth_rate_rad_s = 0.9856 * 3.14159265358979323846 / 180 / 86400;
 
