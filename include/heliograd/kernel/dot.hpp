@@ -15,7 +15,7 @@ namespace heliograd::inline HELIOGRAD_ABI::kernel {
 namespace detail {
 
 template <class T>
-struct ProductTerm {
+struct DotTerm {
   T const* x;
   T const* y;
   KOKKOS_FUNCTION void operator()(std::size_t, std::size_t i, Sums<1>& one) const {
@@ -24,7 +24,7 @@ struct ProductTerm {
 };
 
 template <class T>
-struct DeliverTotal {
+struct DeliverDot {
   T* out;
   T beta;
   KOKKOS_FUNCTION void operator()(std::size_t, Sums<1> const& total) const {
@@ -33,7 +33,7 @@ struct DeliverTotal {
 };
 
 template <class T>
-struct Scaled {
+struct ScaleElement {
   T const* s;
   T const* x;
   T* out;
@@ -47,8 +47,8 @@ struct Scaled {
 template <class B, int Rank>
 void dot(Workspace<B>& ws, ConstTensorRef<Rank, B> const& x, ConstTensorRef<Rank, B> const& y, Sink<0, B> const& out) {
   using T = typename B::scalar_type;
-  reduce<1>(ws, "heliograd::dot", 1, x.size(), detail::ProductTerm<T>{x.data(), y.data()},
-            detail::DeliverTotal<T>{out.out.data(), out.beta});
+  reduce<1>(ws, "heliograd::dot", 1, x.size(), detail::DotTerm<T>{x.data(), y.data()},
+            detail::DeliverDot<T>{out.out.data(), out.beta});
 }
 
 /// out_i = beta out_i + s x_i.
@@ -56,7 +56,7 @@ template <class B, int Rank>
 void scale(Workspace<B>& ws, ConstTensorRef<0, B> const& s, ConstTensorRef<Rank, B> const& x,
            Sink<Rank, B> const& out) {
   using T = typename B::scalar_type;
-  for_each_element(ws, "heliograd::scale", x.size(), detail::Scaled<T>{s.data(), x.data(), out.out.data(), out.beta});
+  for_each_element(ws, "heliograd::scale", x.size(), detail::ScaleElement<T>{s.data(), x.data(), out.out.data(), out.beta});
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel
