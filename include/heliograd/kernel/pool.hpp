@@ -218,7 +218,7 @@ struct MaxPoolBackward {
 
 /// The numbers of one channel of one image.
 template <class T>
-struct ChannelTerm {
+struct PooledTerm {
   T const* x;
   std::size_t pixels, channels;
   KOKKOS_FUNCTION void operator()(std::size_t segment, std::size_t i, Sums<1>& one) const {
@@ -298,7 +298,7 @@ void global_average_pool(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Tensor
   using T = typename B::scalar_type;
   std::size_t const pixels = x.extent(1) * x.extent(2);
   reduce<1>(ws, "heliograd::global_average_pool", y.size(), pixels,
-            detail::ChannelTerm<T>{x.data(), pixels, x.extent(3)},
+            detail::PooledTerm<T>{x.data(), pixels, x.extent(3)},
             detail::StoreChannelMean<T>{y.data(), static_cast<double>(pixels)});
 }
 
