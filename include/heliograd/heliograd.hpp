@@ -94,8 +94,10 @@
 #include <heliograd/nn/dropout.hpp>
 #include <heliograd/nn/mode.hpp>
 #include <heliograd/nn/norm.hpp>
+#include <heliograd/nn/patch_discriminator.hpp>
 #include <heliograd/nn/residual.hpp>
 #include <heliograd/nn/spectral_norm.hpp>
+#include <heliograd/nn/unet.hpp>
 #include <heliograd/op/activation.hpp>
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/attention.hpp>

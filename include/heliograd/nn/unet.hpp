@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <heliograd/nn/conv.hpp>
+#include <heliograd/nn/dropout.hpp>
+#include <heliograd/nn/norm.hpp>
+#include <heliograd/op/activation.hpp>
+#include <heliograd/op/shape.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI::nn {
+
+/// Where the rectifiers of a U-Net stand.
+enum class UNetOrder {
+  before,  ///< before each convolution: skips carry what the norm gives, decoders rectify what they have joined (pix2pix)
+  after,  ///< after each norm: skips carry what the encoder rectified, decoders take it as it is (Park et al. 2019)
+};
+
+/// Which convolutions of a U-Net have a bias. Where a norm follows, a bias has no effect.
+enum class UNetBias {
+  output,  ///< the last one
+  ends,    ///< the first, the innermost and the last: those without a norm
+  none,
+};
+
+enum class UNetOutput { tanh, linear };
+
+struct UNetOptions {
+  std::size_t c_in = 1;
+  std::size_t c_out = 1;
+  int depth = 8;             ///< halvings: sides must be multiples of 2^depth
+  std::size_t base = 64;     ///< channels of the first stage; they double at each stage
+  std::size_t widest = 512;  ///< up to these
+  UNetOrder order = UNetOrder::before;
+  UNetBias bias = UNetBias::output;
+  UNetOutput output = UNetOutput::tanh;
+  int dropped_stages = 3;       ///< decoder stages with dropout, from the innermost on
+  double dropout = 0.5;         ///< of an element, in these stages
+  bool innermost_norm = false;  ///< a norm at the smallest size as well; it needs more than one pixel or image
+  std::size_t bottleneck_channels =
+      0;  ///< what the decoder receives, if something stands between; 0: what the encoder gives
+  NormOptions norm = {};
+};
+
+/// One halving: a k4 s2 convolution and its norm.
+template <class B>
+struct UNetDown {
+  Conv2d<B> conv;
+  BatchNorm<B> norm;  ///< empty: none
+  HELIOGRAD_FIELDS(conv, norm)
+};
+
+/// One doubling: a k4 s2 transposed convolution and its norm.
+template <class B>
+struct UNetUp {
+  ConvTranspose2d<B> conv;
+  BatchNorm<B> norm;  ///< empty: none
+  Dropout dropout;
+  HELIOGRAD_FIELDS(conv, norm, dropout)
+};
+
+/// An encoder of halvings and a decoder of doublings that also sees, at each size, what the encoder had there (Ronneberger,
+/// Fischer, Brox 2015; in this form Isola, Zhu, Zhou, Efros: Image-to-image translation; CVPR 2017).
+///
+/// Shapes   [n, h, w, c_in] -> [n, h, w, c_out]; h and w multiples of 2^depth.
+/// Throws   ShapeError naming the sides that would do.
+template <class B>
+struct UNet {
+  std::vector<UNetDown<B>> down;
+  std::vector<UNetUp<B>> up;
+  UNetOptions options;
+  HELIOGRAD_FIELDS(down, up, options)
+
+  Var<4, B> operator()(Var<4, B> x, Mode const& mode) const {
+    std::vector<Var<4, B>> skips = encode(x, mode);
+    Var<4, B> const innermost = skips.back();
+    skips.pop_back();
+    return decode(innermost, skips, mode);
+  }
+
+  /// What the encoder has at each size, largest first; the last one is the innermost map, rectified.
+  std::vector<Var<4, B>> encode(Var<4, B> x, Mode const& mode) const {
+    std::size_t const unit = std::size_t{1} << down.size();
+    expect_shape(x.shape()[1] % unit == 0 && x.shape()[2] % unit == 0 && x.shape()[1] > 0 && x.shape()[2] > 0,
+                 "nn::UNet: x is " + to_string(x.shape()) + ", expected sides that are multiples of " +
+                     std::to_string(unit) + " for " + std::to_string(down.size()) + " halvings; pad the image");
+    bool const after = options.order == UNetOrder::after;
+    std::vector<Var<4, B>> maps;
+    for (std::size_t i = 0; i < down.size(); ++i) {
+      bool const innermost = i + 1 == down.size();
+      double const slope = innermost ? 0.0 : 0.2;
+      if (!after && i > 0) x = leaky_relu(x, 0.2);
+      x = down[i].conv(x);
+      bool const rectify = after || innermost;
+      if (down[i].norm.scale.value.size() > 0)
+        x = rectified(down[i].norm, rectify ? slope : 1.0)(x, mode);
+      else if (rectify)
+        x = leaky_relu(x, slope);
+      maps.push_back(x);
+    }
+    return maps;
+  }
+
+  /// `skips` are the encoder's maps without the innermost.
+  Var<4, B> decode(Var<4, B> x, std::vector<Var<4, B>> const& skips, Mode const& mode) const {
+    bool const after = options.order == UNetOrder::after;
+    for (std::size_t i = 0; i + 1 < up.size(); ++i) {
+      if (!after && i > 0) x = relu(x);
+      x = rectified(up[i].norm, after ? 0.0 : 1.0)(up[i].conv(x), mode);
+      x = concat(up[i].dropout(x, mode), skips[skips.size() - 1 - i]);
+    }
+    if (!after && up.size() > 1) x = relu(x);
+    x = up.back().conv(x);
+    return options.output == UNetOutput::tanh ? tanh(x) : x;
+  }
+
+ private:
+  /// The norm with a rectifier in the same pass. (Dropout commutes with it.)
+  static BatchNorm<B> rectified(BatchNorm<B> norm, double slope) {
+    norm.options.negative_slope = slope;
+    return norm;
+  }
+};
+
+/// Weights start normal with deviation 0.02, biases 0, norms' factors normal about 1 with 0.02: pix2pix's initialisation.
+/// Throws   UsageError for options that make no network.
+template <class B>
+UNet<B> unet(Rng& rng, UNetOptions const& options) {
+  expect(options.depth >= 1 && options.depth <= 20 && options.base > 0 && options.widest > 0 && options.c_in > 0 &&
+             options.c_out > 0,
+         "nn::unet: the depth must lie in [1, 20] and channels must be positive (found depth " +
+             std::to_string(options.depth) + ")");
+  std::size_t const depth = static_cast<std::size_t>(options.depth);
+  auto const width = [&](std::size_t stage) {  // of the encoder's map, stage 0 the largest
+    std::size_t channels = options.base;
+    for (std::size_t i = 0; i < stage && channels < options.widest; ++i) channels *= 2;
+    return std::min(channels, options.widest);
+  };
+  auto const norm = [&](std::size_t channels) {
+    auto layer = batch_norm_layer<B>(channels, options.norm);
+    if (channels > 0) init_normal(rng, layer.scale.value, 1.0, 0.02);
+    return layer;
+  };
+  auto const start = [&](auto layer) {
+    init_normal(rng, layer.weight.value, 0.0, 0.02);
+    fill(typename B::execution_space{}, layer.bias.value, typename B::scalar_type(0));
+    return layer;
+  };
+  UNet<B> model;
+  model.options = options;
+  for (std::size_t i = 0; i < depth; ++i) {
+    bool const first = i == 0;
+    bool const innermost = i + 1 == depth;
+    bool const normed = !first && (!innermost || options.innermost_norm);
+    bool const bias = options.bias == UNetBias::ends && (first || innermost);
+    model.down.push_back({start(conv2d_layer<B>(rng, first ? options.c_in : width(i - 1), width(i),
+                                                {.filter = 4, .stride = 2, .padding = 1, .bias = bias})),
+                          norm(normed ? width(i) : 0)});
+  }
+  std::size_t c_in = options.bottleneck_channels > 0 ? options.bottleneck_channels : width(depth - 1);
+  for (std::size_t i = 0; i < depth; ++i) {
+    bool const last = i + 1 == depth;
+    std::size_t const c_out = last ? options.c_out : width(depth - 2 - i);
+    bool const dropped = static_cast<int>(i) < options.dropped_stages && !last;
+    model.up.push_back(
+        {start(conv_transpose2d_layer<B>(rng, c_in, c_out, {.bias = last && options.bias != UNetBias::none})),
+         norm(last ? 0 : c_out), Dropout{dropped ? options.dropout : 0.0}});
+    c_in = 2 * c_out;
+  }
+  return model;
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::nn
