@@ -26,7 +26,7 @@ struct ModelOptions {
   std::size_t nr = 40;        ///< cells between the Sun and the source surface
   std::size_t lmax = 90;      ///< highest degree of the harmonics
   bool double_precision = false;
-  std::string missing = "refuse";  ///< pixels without a value: refuse, zero, or nearest (of their column)
+  std::string missing = "nearest";  ///< pixels without a value: nearest (of their column), zero, or refuse
   bool ignore_checksum = false;
 };
 

@@ -43,9 +43,9 @@ void add_model(CLI::App& app, ModelOptions& o) {
       ->check(within(2, 1000));
   app.add_option("--lmax", o.lmax, "Highest degree of the harmonics")->capture_default_str()->check(within(1, 2000));
   app.add_flag("--double", o.double_precision, "Fields in double precision");
-  app.add_option("--missing", o.missing,
-                 "Pixels without a value: refuse the map, take zero, or the nearest value north "
-                 "or south of them")
+  app.add_option(
+         "--missing", o.missing,
+         "Pixels without a value: take the nearest values north and south of them, take zero, or refuse the map")
       ->capture_default_str()
       ->check(CLI::IsMember({"refuse", "zero", "nearest"}));
   app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");

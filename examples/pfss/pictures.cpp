@@ -67,8 +67,12 @@ double mean_distance(std::vector<std::array<double, 3>> const& a, std::vector<st
 void draw_line(io::Picture& picture, double x0, double y0, double x1, double y1, double width, io::Rgb colour,
                double cover) {
   double const half = width / 2, dx = x1 - x0, dy = y1 - y0, length = dx * dx + dy * dy;
-  auto const low = [&](double a, double b) { return static_cast<std::ptrdiff_t>(std::floor(std::min(a, b) - half - 1)); };
-  auto const high = [&](double a, double b) { return static_cast<std::ptrdiff_t>(std::ceil(std::max(a, b) + half + 1)); };
+  auto const low = [&](double a, double b) {
+    return static_cast<std::ptrdiff_t>(std::floor(std::min(a, b) - half - 1));
+  };
+  auto const high = [&](double a, double b) {
+    return static_cast<std::ptrdiff_t>(std::ceil(std::max(a, b) + half + 1));
+  };
   for (std::ptrdiff_t y = low(y0, y1); y <= high(y0, y1); ++y)
     for (std::ptrdiff_t x = low(x0, x1); x <= high(x0, x1); ++x) {
       double const px = double(x) + 0.5 - x0, py = double(y) + 0.5 - y0;
@@ -100,8 +104,8 @@ io::Picture draw_maps(std::vector<MapPanel> const& panels, std::size_t rows, std
   // The places of the panels, as draw_figure lays them out in one column.
   double const size = std::clamp(static_cast<double>(width) / 46, 9.0, 18.0);
   auto const em = [size](double n) { return static_cast<std::size_t>(std::lround(size * n)); };
-  std::size_t const head = (title.empty() ? 0 : em(2.6)) + (note.empty() ? 0 : em(1.8)) +
-                           (title.empty() && note.empty() ? 0 : em(0.8));
+  std::size_t const head =
+      (title.empty() ? 0 : em(2.6)) + (note.empty() ? 0 : em(1.8)) + (title.empty() && note.empty() ? 0 : em(0.8));
   for (std::size_t k = 0; k < panels.size(); ++k) {
     if (panels[k].lines == nullptr) continue;
     double const left = static_cast<double>(em(2.0));

@@ -20,8 +20,7 @@ template <class Scalar>
 void write_field(SolveOptions const& o, CommonOptions const& common, SynopticMap const& map,
                  Corona<Scalar> const& corona) {
   hg::PfssGrid const& grid = corona.grid;
-  hg::io::FitsUnitsWriter out(o.output,
-                              {.overwrite = common.overwrite, .double_precision = o.model.double_precision});
+  hg::io::FitsUnitsWriter out(o.output, {.overwrite = common.overwrite, .double_precision = o.model.double_precision});
   hg::Workspace<Backend<Scalar>> ws;
   auto const values = hg::to_host(ws.exec(), corona.field);
   char const* const names[] = {"B_R", "B_THETA", "B_PHI"};
@@ -44,9 +43,8 @@ void write_field(SolveOptions const& o, CommonOptions const& common, SynopticMap
   header.set("BUNIT", "Gauss");
   header.set("RADIUS", o.model.rss, "[solRad] where this field is");
   describe(header, map, o.model);
-  out.add("SOURCE_SURFACE", {image.width, image.height}, header, [&](std::size_t row, double* pixels) {
-    std::copy_n(&image.pixels[row * image.width], image.width, pixels);
-  });
+  out.add("SOURCE_SURFACE", {image.width, image.height}, header,
+          [&](std::size_t row, double* pixels) { std::copy_n(&image.pixels[row * image.width], image.width, pixels); });
   out.finish();
 }
 
@@ -104,8 +102,8 @@ int run(SolveOptions const& o, CommonOptions const& common) {
   if (!o.vtk.empty()) write_vtk(o, common, corona);
   if (!o.png.empty()) {
     auto const line = zero_contour(corona.surface, map.rows, map.columns);
-    std::string const note = std::to_string(map.columns) + " x " + std::to_string(map.rows) + " cells, longitude from " +
-                             short_number(map.first_longitude) + " deg, open flux " +
+    std::string const note = std::to_string(map.columns) + " x " + std::to_string(map.rows) +
+                             " cells, longitude from " + short_number(map.first_longitude) + " deg, open flux " +
                              short_number(corona.open_flux(), 3) + " Mx";
     hg::io::write_png(o.png,
                       draw_maps({{"radial field on the Sun", &map.gauss, round_range(map.gauss, 0.995),
@@ -131,8 +129,7 @@ int solve(SolveOptions const& o, CommonOptions const& common) {
   for (std::string const& out : {o.output, o.vtk, o.png}) {
     if (out.empty()) continue;
     hg::io::check_output(out, common.overwrite);
-    if (hg::io::same_file(out, o.input))
-      throw hg::UsageError(out + ": is the input; give another name for the output");
+    if (hg::io::same_file(out, o.input)) throw hg::UsageError(out + ": is the input; give another name for the output");
   }
   return o.model.double_precision ? run<double>(o, common) : run<float>(o, common);
 }

@@ -52,8 +52,7 @@ Rows rows_of(Source const& source, std::size_t count) {
   double const n = static_cast<double>(count);
   bool const equal_area = type.find("CEA") != std::string::npos || unit.find("sin") != std::string::npos;
   // CDELT2 of such files is the step of sine latitude (GONG, HMI), or, as the standard has it, 180 / pi times that.
-  bool const whole_sine =
-      std::fabs(step * n - 2) < 0.02 || std::fabs(step * n * std::numbers::pi / 180 - 2) < 0.02;
+  bool const whole_sine = std::fabs(step * n - 2) < 0.02 || std::fabs(step * n * std::numbers::pi / 180 - 2) < 0.02;
   bool const whole_latitude = std::fabs(step * n - 180) < 1.01 * step || std::fabs(step * (n - 1) - 180) < 0.01 * step;
   if (equal_area && whole_sine) return Rows::sine;
   if (!equal_area && whole_latitude) return Rows::latitude;
@@ -154,8 +153,7 @@ SynopticMap read_synoptic_map(std::string const& file, std::string const& missin
   double const full = 360 / std::fabs(step);
   if (std::fabs(full - static_cast<double>(columns - 1)) < 0.01 && columns > 8) {
     std::vector<double> shorter(rows * (columns - 1));
-    for (std::size_t j = 0; j < rows; ++j)
-      std::copy_n(&gauss[j * columns], columns - 1, &shorter[j * (columns - 1)]);
+    for (std::size_t j = 0; j < rows; ++j) std::copy_n(&gauss[j * columns], columns - 1, &shorter[j * (columns - 1)]);
     gauss = std::move(shorter);
     --columns;
     map.repeated = true;
@@ -170,7 +168,10 @@ SynopticMap read_synoptic_map(std::string const& file, std::string const& missin
   if (finite == 0) source.refuse("has no pixel with a value");
   if (map.filled > 0 && missing == "refuse")
     source.refuse("has " + std::to_string(map.filled) + " pixels without a value (found NaN, expected a field " +
-                  "everywhere); choose --missing nearest or --missing zero");
+                  "everywhere); leave --missing at nearest, or choose zero");
+  if (4 * finite < 3 * gauss.size())
+    source.refuse("has no value in " + std::to_string(map.filled) + " of its " + std::to_string(gauss.size()) +
+                  " pixels, too many to make up");
   if (map.filled > 0) fill(gauss, rows, columns, missing);
 
   // HMI writes Carrington time, 360 per rotation, which falls while longitude rises: the columns run eastwards. Otherwise
@@ -249,6 +250,35 @@ FileImage on_file_grid(SynopticMap const& map, std::vector<double> const& values
     return turned;
   }
   return image;
+}
+
+SynopticMap on_grid_of(SynopticMap const& map, SynopticMap const& other) {
+  std::size_t const rows = other.rows, columns = other.columns;
+  SynopticMap result = other;
+  result.file = map.file;
+  result.header = map.header;
+  result.filled = map.filled;
+  result.net_flux = map.net_flux;
+  if (map.rows == rows && map.columns == columns && map.first_longitude == other.first_longitude) {
+    result.gauss = map.gauss;
+    return result;
+  }
+  std::vector<double> between(map.rows * columns, 0.0);
+  double const ratio = double(map.columns) / double(columns);  // cells of the map in one of the other
+  double const start = (other.first_longitude - map.first_longitude) / 360 * double(map.columns);
+  for (std::size_t i = 0; i < columns; ++i) {
+    double const west = start + double(i) * ratio, east = west + ratio;
+    for (double cell = std::floor(west); cell < east; ++cell) {
+      double const share = (std::min(cell + 1, east) - std::max(cell, west)) / ratio;
+      auto const n = static_cast<long>(map.columns);
+      auto const from = static_cast<std::size_t>(((static_cast<long>(cell) % n) + n) % n);
+      for (std::size_t j = 0; j < map.rows; ++j) between[j * columns + i] += share * map.gauss[j * map.columns + from];
+    }
+  }
+  std::vector<double> edges(map.rows + 1);
+  for (std::size_t j = 0; j <= map.rows; ++j) edges[j] = 2 * double(j) / double(map.rows) - 1;
+  result.gauss = to_equal_area(between, rows, columns, edges);
+  return result;
 }
 
 hg::io::FitsHeader map_header(SynopticMap const& map) {

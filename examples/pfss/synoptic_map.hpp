@@ -14,16 +14,16 @@ namespace pfss {
 
 struct SynopticMap {
   std::size_t rows = 0, columns = 0;
-  std::vector<double> gauss;       ///< [rows][columns]
-  double first_longitude = 0;      ///< western edge of the first column, degrees
-  bool stonyhurst = false;         ///< longitudes count from the Earth's meridian, else Carrington's
-  double net_flux = 0;             ///< mean field that was taken out, gauss
-  std::size_t filled = 0;          ///< pixels that had no value
-  bool transposed = false;         ///< latitude ran along axis 1 of the file
-  bool repeated = false;           ///< the file's last meridian is its first one
-  bool mirrored = false;           ///< columns ran westwards in the file
-  bool turned = false;             ///< rows ran southwards in the file
-  std::vector<double> latitudes;   ///< of the rows, radians, if they were of equal steps in latitude
+  std::vector<double> gauss;         ///< [rows][columns]
+  double first_longitude = 0;        ///< western edge of the first column, degrees
+  bool stonyhurst = false;           ///< longitudes count from the Earth's meridian, else Carrington's
+  double net_flux = 0;               ///< mean field that was taken out, gauss
+  std::size_t filled = 0;            ///< pixels that had no value
+  bool transposed = false;           ///< latitude ran along axis 1 of the file
+  bool repeated = false;             ///< the file's last meridian is its first one
+  bool mirrored = false;             ///< columns ran westwards in the file
+  bool turned = false;               ///< rows ran southwards in the file
+  std::vector<double> latitudes;     ///< of the rows, radians, if they were of equal steps in latitude
   heliograd::io::FitsHeader header;  ///< as read
   std::string file;
 };
@@ -40,6 +40,9 @@ struct FileImage {
   std::vector<double> pixels;
 };
 FileImage on_file_grid(SynopticMap const& map, std::vector<double> const& values);
+
+/// The map averaged over the cells of another's grid; its net flux stays zero.
+SynopticMap on_grid_of(SynopticMap const& map, SynopticMap const& other);
 
 /// The coordinates of an image on the map's grid: cell middles, axis 1 longitude, axis 2 sine latitude.
 heliograd::io::FitsHeader map_header(SynopticMap const& map);

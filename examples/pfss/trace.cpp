@@ -90,12 +90,10 @@ int run(TraceOptions const& o, CommonOptions const& common) {
   hg::io::FitsHeader header = map_header(seed_map);
   describe(header, map, o.model);
   header.erase("BUNIT");
-  hg::io::FitsUnitsWriter out(o.output,
-                              {.overwrite = common.overwrite, .double_precision = o.model.double_precision});
+  hg::io::FitsUnitsWriter out(o.output, {.overwrite = common.overwrite, .double_precision = o.model.double_precision});
   auto const add = [&](char const* name, std::vector<double> const& values) {
-    out.add(name, {o.longitudes, o.latitudes}, header, [&](std::size_t row, double* pixels) {
-      std::copy_n(&values[row * o.longitudes], o.longitudes, pixels);
-    });
+    out.add(name, {o.longitudes, o.latitudes}, header,
+            [&](std::size_t row, double* pixels) { std::copy_n(&values[row * o.longitudes], o.longitudes, pixels); });
   };
   add("OPEN", polarity);
   add("EXPANSION", expansion);
@@ -103,8 +101,8 @@ int run(TraceOptions const& o, CommonOptions const& common) {
 
   if (!o.png.empty() || !o.vtk.empty()) {
     // Few enough lines to see each: every so many seeds in both directions, from the strong fields and the poles alike.
-    auto const few = physics::map_seeds(std::min<std::size_t>(o.latitudes, 24), std::min<std::size_t>(o.longitudes, 36),
-                                        1.0);
+    auto const few =
+        physics::map_seeds(std::min<std::size_t>(o.latitudes, 24), std::min<std::size_t>(o.longitudes, 36), 1.0);
     auto const ends = physics::trace_field_lines<B>(ws, corona.grid, corona.field, few, options);
     auto const paths = physics::field_line_paths<B>(ws, corona.grid, corona.field, few,
                                                     {.tolerance = o.tolerance, .longest_step = 0.03});
@@ -118,13 +116,12 @@ int run(TraceOptions const& o, CommonOptions const& common) {
     if (!o.png.empty()) {
       std::string const name = std::filesystem::path(o.input).filename().string();
       auto const neutral = zero_contour(corona.surface, map.rows, map.columns);
-      auto const regions = draw_maps(
-          {{"open regions: red outwards, blue inwards", &polarity, 1.5, hg::io::Stretch::linear,
-            hg::io::ColourMap::magnetic, "", nullptr}},
-          o.latitudes, o.longitudes, name,
-          "open: " + short_number(100 * double(open) / double(count), 3) + " % of the Sun, " +
-              short_number(open_flux, 3) + " Mx",
-          900);
+      auto const regions = draw_maps({{"open regions: red outwards, blue inwards", &polarity, 1.5,
+                                       hg::io::Stretch::linear, hg::io::ColourMap::magnetic, "", nullptr}},
+                                     o.latitudes, o.longitudes, name,
+                                     "open: " + short_number(100 * double(open) / double(count), 3) +
+                                         " % of the Sun, " + short_number(open_flux, 3) + " Mx",
+                                     900);
       double const middle = 3.14159265358979;  // of the map
       auto const disk = draw_corona(map.gauss, map.rows, map.columns, round_range(map.gauss, 0.98), drawn, middle,
                                     o.model.rss, "", 900);
@@ -153,8 +150,7 @@ int trace(TraceOptions const& o, CommonOptions const& common) {
   for (std::string const& out : {o.output, o.vtk, o.png}) {
     if (out.empty()) continue;
     hg::io::check_output(out, common.overwrite);
-    if (hg::io::same_file(out, o.input))
-      throw hg::UsageError(out + ": is the input; give another name for the output");
+    if (hg::io::same_file(out, o.input)) throw hg::UsageError(out + ": is the input; give another name for the output");
   }
   return o.model.double_precision ? run<double>(o, common) : run<float>(o, common);
 }
