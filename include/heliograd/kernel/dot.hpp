@@ -56,7 +56,8 @@ template <class B, int Rank>
 void scale(Workspace<B>& ws, ConstTensorRef<0, B> const& s, ConstTensorRef<Rank, B> const& x,
            Sink<Rank, B> const& out) {
   using T = typename B::scalar_type;
-  for_each_element(ws, "heliograd::scale", x.size(), detail::ScaleElement<T>{s.data(), x.data(), out.out.data(), out.beta});
+  for_each_element(ws, "heliograd::scale", x.size(),
+                   detail::ScaleElement<T>{s.data(), x.data(), out.out.data(), out.beta});
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel

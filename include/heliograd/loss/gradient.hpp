@@ -17,7 +17,7 @@ namespace heliograd::inline HELIOGRAD_ABI::loss {
 /// \param scale of the Sobel filters: 1/8 makes the gradient a slope per pixel; 1 is the plain integer filter.
 template <class B>
 Var<0, B> gradient(Var<4, B> prediction, Var<4, B> target, double scale = kernel::sobel_per_pixel) {
-  return detail::symmetric(
+  return detail::symmetric<detail::Bend::quadratic>(
       "heliograd::loss::gradient", prediction, target,
       [scale](Workspace<B>& ws, auto const& x, auto const& y, auto const& mean) {
         kernel::mean_sobel_energy<B>(ws, x, y, scale, mean);

@@ -6,6 +6,16 @@
 
 namespace heliograd::inline HELIOGRAD_ABI::loss {
 
+namespace detail {
+/// k / x where there is a slope at all.
+struct LogarithmicSlope {
+  template <class T>
+  KOKKOS_FUNCTION T operator()(T k, T x) const {
+    return k < T(0) || k > T(0) ? k / x : T(0);
+  }
+};
+}  // namespace detail
+
 /// The distance between the distributions of values: the total variation between soft histograms, sample by sample.
 /// Shapes   two [n, h, w, c] -> []; a sample is all of one n.
 /// Math     \f$ L = \frac1n \sum_n \frac12 \sum_k |h_{nk}(x) - h_{nk}(y)| \f$ with
@@ -31,14 +41,28 @@ Var<0, B> histogram(Var<4, B> prediction, Var<4, B> target, SignedLogBins const&
   kernel::soft_histogram<B>(tape.workspace(), target.value, bins, of_target);
   kernel::mean_total_variation<B>(tape.workspace(), samples, count, of_prediction, of_target, loss.value);
   if (loss.wants_grad())
-    tape.record(name, loss, [=](Tape<B>& t) {
-      if (prediction.wants_grad())
-        kernel::mean_total_variation_backward<B>(t.workspace(), prediction.value, bins, of_prediction, of_target,
-                                                 loss.grad(), t.into(prediction));
-      if (target.wants_grad())
-        kernel::mean_total_variation_backward<B>(t.workspace(), target.value, bins, of_target, of_prediction,
-                                                 loss.grad(), t.into(target));
-    });
+    tape.record(
+        name, loss,
+        [=](Tape<B>& t) {
+          if (prediction.wants_grad())
+            kernel::mean_total_variation_backward<B>(t.workspace(), prediction.value, bins, of_prediction, of_target,
+                                                     loss.grad(), t.into(prediction));
+          if (target.wants_grad())
+            kernel::mean_total_variation_backward<B>(t.workspace(), target.value, bins, of_target, of_prediction,
+                                                     loss.grad(), t.into(target));
+        },
+        [=](Tape<B>& t, Var<0, B> gloss) {
+          // Bins are equally wide in the logarithm: the slope at x is k / x, and k changes by jumps only.
+          auto const one = detail::filled(t, Shape<0>{}, 1).value;
+          auto const deliver = [&](Var<4, B> x, double const* own, double const* other) {
+            auto const slope = t.make(x.shape(), false);
+            kernel::mean_total_variation_backward<B>(t.workspace(), x.value, bins, own, other, one, {slope.value, 0});
+            auto const k = slope * t.detach(x);
+            t.deliver(x, scale(gloss, pointwise("heliograd::loss::histogram", detail::LogarithmicSlope{}, k, x)));
+          };
+          if (t.wants(prediction)) deliver(prediction, of_prediction, of_target);
+          if (t.wants(target)) deliver(target, of_target, of_prediction);
+        });
   return loss;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <type_traits>
+
 #include <heliograd/kernel/pixel.hpp>
 #include <heliograd/loss/detail/pair.hpp>
 
@@ -12,9 +14,10 @@ namespace detail {
 template <class Penalty, int Rank, class B>
 Var<0, B> mean_penalty(char const* name, Var<Rank, B> prediction, Var<Rank, B> target,
                        ConstTensorRef<Rank, B> const& weights) {
+  constexpr Bend bend = std::is_same_v<Penalty, kernel::SquaredPenalty> ? Bend::quadratic : Bend::straight;
   expect_weights(name, prediction, weights);
   if (!weights.data())
-    return symmetric(
+    return symmetric<bend>(
         name, prediction, target,
         [](Workspace<B>& ws, auto const& x, auto const& y, auto const& mean) {
           kernel::mean_penalty<B, Rank>(ws, Penalty{}, x, y, mean);
@@ -23,7 +26,7 @@ Var<0, B> mean_penalty(char const* name, Var<Rank, B> prediction, Var<Rank, B> t
           kernel::mean_penalty_backward<B, Rank>(ws, Penalty{}, x, y, gmean, gx);
         });
   auto* const total = prediction.tape().template keep<double>(1);
-  return symmetric(
+  return symmetric<bend>(
       name, prediction, target,
       [=](Workspace<B>& ws, auto const& x, auto const& y, auto const& mean) {
         kernel::weighted_mean_penalty<B, Rank>(ws, Penalty{}, x, y, weights, mean, total);
