@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cmath>
+#include <map>
+#include <string>
 #include <vector>
 
 #include <heliograd/op/activation.hpp>
@@ -20,7 +22,7 @@ inline auto activation_cases() {
   auto const with_slopes = [](std::vector<std::size_t> x, std::size_t slopes) {
     return std::vector<InputSpec>{{x, -2, 2, true, {0}}, {{slopes}, 0.1, 0.4}};
   };
-  return std::vector{
+  std::vector cases{
       OpCase{"relu", kinked, [](auto const& in) { return heliograd::relu(in.template var<4>(0)); },
              elementwise([](double x) { return x > 0 ? x : 0; }), true},
       OpCase{"leaky_relu", kinked, [](auto const& in) { return heliograd::leaky_relu(in.template var<4>(0), 0.25); },
@@ -45,6 +47,18 @@ inline auto activation_cases() {
       OpCase{"prelu, a slope for each of 37 channels", with_slopes({2, 2, 2, 37}, 37), op_prelu, reference::prelu,
              true},
   };
+  std::map<std::string, std::string> const peers{
+      {"relu", "F.relu(x[0])"},         {"leaky_relu", "F.leaky_relu(x[0], 0.25)"},
+      {"tanh", "torch.tanh(x[0])"},     {"sigmoid", "torch.sigmoid(x[0])"},
+      {"softplus", "F.softplus(x[0])"}, {"mish", "F.mish(x[0])"},
+      {"silu", "F.silu(x[0])"},         {"gelu", "F.gelu(x[0])"},
+      {"elu", "F.elu(x[0], 0.75)"},     {"prelu", "nhwc(F.prelu(nchw(x[0]), x[1]))"},
+  };
+  for (auto& c : cases) {
+    c.per_image = {0};
+    c.peer = peers.at(op_name(c));
+  }
+  return cases;
 }
 
 }  // namespace test

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cmath>
+#include <map>
+#include <string>
 #include <vector>
 
 #include <heliograd/op/arithmetic.hpp>
@@ -37,14 +39,14 @@ inline auto arithmetic_cases() {
     return y;
   };
   std::vector<InputSpec> const two = {{{2, 3, 5, 3}}, {{2, 3, 5, 3}}};
-  return std::vector{
+  std::vector cases{
       OpCase{"add", two, [](auto const& in) { return in.template var<4>(0) + in.template var<4>(1); },
              elementwise([](double a, double b) { return a + b; }), true},
       OpCase{"subtract", two, [](auto const& in) { return in.template var<4>(0) - in.template var<4>(1); },
              elementwise([](double a, double b) { return a - b; }), true},
       OpCase{"multiply", two, [](auto const& in) { return in.template var<4>(0) * in.template var<4>(1); },
              elementwise([](double a, double b) { return a * b; }), true},
-      OpCase{"a Var times itself",
+      OpCase{"multiply: a Var with itself",
              {{{2, 3, 5, 3}}},
              [](auto const& in) {
                auto const x = in.template var<4>(0);
@@ -77,6 +79,20 @@ inline auto arithmetic_cases() {
       OpCase{
           "mean", {{{2, 3, 5, 3}}}, [](auto const& in) { return heliograd::mean(in.template var<4>(0)); }, mean_of_all},
   };
+  std::map<std::string, std::string> const peers{
+      {"add", "x[0] + x[1]"},     {"subtract", "x[0] - x[1]"},  {"multiply", "x[0] * x[len(x) - 1]"},
+      {"divide", "x[0] / x[1]"},  {"affine", "3 * x[0] - 2"},   {"pointwise", "torch.sqrt((x[0] - x[1])**2 + 0.01)"},
+      {"sum", "torch.sum(x[0])"}, {"mean", "torch.mean(x[0])"},
+  };
+  for (auto& c : cases) {
+    c.peer = peers.at(op_name(c));
+    c.linear = c.name != "divide" && c.name != "pointwise: charbonnier" && c.name != "multiply: a Var with itself";
+    if (c.name != "sum" && c.name != "mean")
+      for (std::size_t k = 0; k < c.inputs.size(); ++k) c.per_image.push_back(k);
+    if (c.inputs.size() == 2 && c.name != "divide")
+      c.refusals = {{{{2, 3, 5, 3}, {2, 3, 5, 1}}, {"[2, 3, 5, 3]", "[2, 3, 5, 1]"}}};
+  }
+  return cases;
 }
 
 }  // namespace test

@@ -4,15 +4,19 @@
 #include <Kokkos_Core.hpp>
 #include <algorithm>
 #include <catch2/catch_message.hpp>
+#include <catch2/interfaces/catch_interfaces_capture.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <heliograd/testing/compare.hpp>
+#include <heliograd/testing/gradcheck.hpp>
+#include "catalogue/record.hpp"
 
 namespace test {
 
@@ -24,10 +28,11 @@ using hgt::HostTensor;
 using hgt::OpCase;
 using Tensors = std::vector<HostTensor>;
 
+/// In extended precision: its rounding must not be taken for an error of what is compared.
 double dot(std::vector<double> const& a, std::vector<double> const& b) {
-  double total = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) total += a[i] * b[i];
-  return total;
+  long double total = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) total += static_cast<long double>(a[i]) * b[i];
+  return static_cast<double>(total);
 }
 
 /// The sum of |a * b|: what an error of their dot product is measured against.
@@ -43,7 +48,7 @@ std::vector<double> integer_weights(std::size_t count) {
 }
 
 /// Values against the reference, in both precisions; exactly so on integers.
-void check_values(OpCase const& op_case) {
+void check_values(OpCase const& op_case, Margins& margins) {
   for (bool const integers : {false, true}) {
     if (integers && !op_case.exact_on_integers) continue;
     INFO((integers ? "integers" : "uniform draws"));
@@ -61,12 +66,15 @@ void check_values(OpCase const& op_case) {
     INFO("double: relative error " << double_error.relative << ", worst at " << double_error.where);
     CHECK(float_error.relative <= (integers ? 0.0 : op_case.float_bar));
     CHECK(double_error.relative <= (integers ? 0.0 : op_case.double_bar));
+    if (integers) continue;
+    margins.in_float = float_error.relative / op_case.float_bar;
+    margins.in_double = double_error.relative / op_case.double_bar;
   }
 }
 
 /// Double-precision gradients against central differences of the reference-checked forward pass; single-precision
 /// gradients against double-precision ones, on integers exactly where the op is exact.
-void check_gradients(OpCase const& op_case) {
+void check_gradients(OpCase const& op_case, Margins& margins) {
   auto const inputs = hgt::draw_inputs(op_case, false);
   auto const in_double = hgt::evaluate<double>(op_case, inputs);
   if (in_double.gradients.empty()) return;
@@ -97,6 +105,7 @@ void check_gradients(OpCase const& op_case) {
     }
     INFO("gradient of input " << k << ": worst at entry " << where);
     CHECK(worst <= 1.0);
+    margins.gradient = std::max(margins.gradient, worst);
   }
   auto const in_float = hgt::evaluate<float>(op_case, inputs);
   for (std::size_t k = 0; k < inputs.size(); ++k) {
@@ -104,12 +113,47 @@ void check_gradients(OpCase const& op_case) {
     auto const error = hgt::compare(in_float.gradients[k], in_double.gradients[k]);
     INFO("single-precision gradient of input " << k << ": worst at entry " << error.where);
     CHECK(error.relative <= op_case.gradient_bar);
+    margins.gradient_in_float = std::max(margins.gradient_in_float, error.relative / op_case.gradient_bar);
   }
   if (!op_case.exact_on_integers) return;
   auto const integers = hgt::draw_inputs(op_case, true);
   hgt::EvaluateOptions const options{.weights = integer_weights(in_double.values.size())};
   INFO("single- and double-precision gradients on integers");
   CHECK(hgt::evaluate<float>(op_case, integers, options) == hgt::evaluate<double>(op_case, integers, options));
+}
+
+/// Gradients of gradients against central differences of gradients, for the sum of weights * y * y: a linear op has some as
+/// well. Where the op has none it says so, by name, and must not be one of which they are expected.
+void check_second_order(OpCase const& op_case, Margins& margins) {
+  using B = hgt::AnyOp::backend<double>;
+  B::execution_space const exec;
+  hgt::Inputs<B> inputs(exec, op_case.inputs, hgt::draw_inputs(op_case, false));
+  std::vector<heliograd::Param<1, B>> params;
+  for (auto const& param : inputs.params())
+    if (!param.frozen()) params.push_back(param);
+  if (params.empty()) return;
+  heliograd::Tensor<1, B> weights;
+  auto const loss = [&](heliograd::Tape<B>& tape) {
+    hgt::Extents shape;
+    inputs.begin(tape);
+    auto const y = op_case.op.in<double>()(inputs, shape);
+    if (weights.size() != y.value.size()) {
+      weights = heliograd::make_tensor<B>("weights", y.shape());
+      auto values = hgt::projection(y.value.size());
+      for (double& w : values) w /= std::sqrt(static_cast<double>(values.size()));  // keeps the sum's rounding small
+      heliograd::from_host(exec, weights, values);
+    }
+    return heliograd::sum(y * y * tape.constant(weights));
+  };
+  try {
+    auto const report = hgt::gradgradcheck<B, 1>(loss, params);
+    INFO("second order: " << report.message());
+    CHECK(report.passed());
+    margins.twice = report.worst_margin;
+  } catch (heliograd::UsageError const& error) {
+    INFO(error.what());
+    CHECK(!op_case.second_order);
+  }
 }
 
 /// f(x) - f(0) is linear in each input while the others are held, and the gradient is its adjoint.
@@ -245,11 +289,15 @@ void check_refusals(OpCase const& op_case) {
   }
 }
 
-/// The same bits, values and gradients, run to run and with 1, 2, 3 and 8 threads.
+/// The same bits, values and gradients, run to run, in the middle of a longer computation, and with 1, 2, 3 and 8 threads.
 void check_bits(OpCase const& op_case) {
   auto const inputs = hgt::draw_inputs(op_case, false);
   auto const once = hgt::evaluate<float>(op_case, inputs);
   CHECK(hgt::evaluate<float>(op_case, inputs) == once);
+  {
+    INFO("between other ops, on memory that holds NaN");
+    CHECK(hgt::evaluate<float>(op_case, inputs, {.in_a_chain = true}) == once);
+  }
 #ifdef KOKKOS_ENABLE_OPENMP
   if constexpr (std::is_same_v<hgt::AnyOp::execution_space, Kokkos::OpenMP>)
     for (int const threads : {1, 2, 3, 8}) {
@@ -259,15 +307,17 @@ void check_bits(OpCase const& op_case) {
 #endif
 }
 
-void check(OpCase const& op_case) {
+Margins check(OpCase const& op_case) {
   INFO("op case: " << op_case.name);
+  Margins margins;
   check_refusals(op_case);
   if (!op_case.reference) {
     CHECK(!op_case.refusals.empty());
-    return;
+    return margins;
   }
-  check_values(op_case);
-  check_gradients(op_case);
+  check_values(op_case, margins);
+  check_gradients(op_case, margins);
+  check_second_order(op_case, margins);
   if (op_case.linear) {
     check_linear<double>(op_case, false);
     check_linear<float>(op_case, false);
@@ -278,12 +328,18 @@ void check(OpCase const& op_case) {
     check_batch<double>(op_case);
   }
   check_bits(op_case);
+  return margins;
 }
 
 }  // namespace
 
 void check_all(std::vector<OpCase> const& cases) {
-  for (auto const& op_case : cases) check(op_case);
+  std::vector<Margins> margins;
+  for (auto const& op_case : cases) margins.push_back(check(op_case));
+  char const* const folder = std::getenv("HELIOGRAD_RECORD");
+  if (folder == nullptr) return;
+  auto const name = Catch::getResultCapture().getCurrentTestName();
+  record(folder, name.substr(name.find(": ") + 2), cases, margins);
 }
 
 void check_sweep(std::vector<OpCase> const& cases) {

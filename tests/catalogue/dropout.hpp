@@ -12,7 +12,7 @@ inline auto dropout_cases() {
   using namespace heliograd::testing;
   heliograd::RandomStream const stream{5, 9};
   auto const make = [=](std::vector<std::size_t> const& shape) {
-    return OpCase{"dropout of " + std::to_string(shape[1]) + " columns",
+    return OpCase{"dropout: " + std::to_string(shape[1]) + " columns",
                   {{shape}},
                   [=](auto const& in) { return heliograd::dropout(in.template var<4>(0), 0.5, stream); },
                   [=](std::vector<HostTensor> const& in) {

@@ -7,6 +7,8 @@
 
 TEST_CASE("catalogue: pad", "[catalogue][pad]") { test::check_all(test::pad_cases()); }
 
+TEST_CASE("sweep: pad", "[catalogue][pad]") { test::check_sweep(test::pad_sweep()); }
+
 TEST_CASE("pad: the kernel of device spaces, run on the host, copies the same numbers", "[pad]") {
   using heliograd::PaddingMode;
   for (auto const mode : {PaddingMode::zero, PaddingMode::reflect, PaddingMode::replicate, PaddingMode::periodic}) {

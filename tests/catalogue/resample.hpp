@@ -15,12 +15,25 @@ inline auto resample_cases() {
   using heliograd::Resampling;
   auto const make = [](std::string const& name, std::vector<std::size_t> const& shape, std::size_t height,
                        std::size_t width, heliograd::ResampleOptions options, bool exact = false) {
-    OpCase op_case{name,
+    OpCase op_case{"resample: " + name,
                    {{shape}},
                    [=](auto const& in) { return heliograd::resample(in.template var<4>(0), height, width, options); },
                    reference::resample(height, width, options),
                    exact};
     op_case.integer_range = 64;
+    op_case.linear = true;
+    op_case.per_image = {0};
+    op_case.double_bar = 5e-15;  // the reference's positions are in double as well, and wrong by their last place
+    std::string const size =
+        "nhwc(F.interpolate(nchw(x[0]), (" + std::to_string(height) + ", " + std::to_string(width) + ")";
+    switch (options.method) {
+      case Resampling::nearest: op_case.peer = size + ", mode='nearest-exact'))"; break;
+      case Resampling::bilinear: op_case.peer = size + ", mode='bilinear'))"; break;
+      case Resampling::bicubic: op_case.peer = options.cubic == -0.75 ? size + ", mode='bicubic'))" : ""; break;
+      case Resampling::area: op_case.peer = ""; break;  // PyTorch's takes whole pixels only: means of overlapping sets
+    }
+    if (options.method == Resampling::area && shape[1] % height == 0 && shape[2] % width == 0)
+      op_case.peer = size + ", mode='area'))";
     return op_case;
   };
   return std::vector{

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include <heliograd/op/arithmetic.hpp>
@@ -12,15 +14,15 @@ namespace test {
 
 inline auto shape_cases() {
   using namespace heliograd::testing;
-  return std::vector{
-      OpCase{"concat of 3, 1 and 9 channels",
+  std::vector cases{
+      OpCase{"concat: 3, 1 and 9 channels",
              {{{2, 3, 5, 3}}, {{2, 3, 5, 1}}, {{2, 3, 5, 9}}},
              [](auto const& in) {
                return heliograd::concat(in.template var<4>(0), in.template var<4>(1), in.template var<4>(2));
              },
              reference::concat,
              true},
-      OpCase{"concat of a Var with itself",
+      OpCase{"concat: a Var with itself",
              {{{4, 3}}},
              [](auto const& in) { return heliograd::concat(in.template var<2>(0), in.template var<2>(0)); },
              [](std::vector<HostTensor> const& x) { return reference::concat({x[0], x[0]}); },
@@ -79,6 +81,28 @@ inline auto shape_cases() {
              [](std::vector<HostTensor> const& x) { return reference::permute(x[0], {2, 0, 3, 1}); },
              true},
   };
+  std::map<std::string, std::string> const peers{
+      {"concat: 3, 1 and 9 channels", "torch.cat(x, -1)"},
+      {"concat: a Var with itself", "torch.cat([x[0], x[0]], -1)"},
+      {"slice_channels: 2 of 7", "x[0][..., 3:5]"},
+      {"slice_channels: two slices of one Var, overlapping", "x[0][..., 0:4] * x[0][..., 2:6]"},
+      {"slice: rows 1 and 2 of 4", "x[0][:, 1:3]"},
+      {"slice: the last image", "x[0][2:3]"},
+      {"concat_along: columns", "torch.cat(x, 2)"},
+      {"repeat_channels: 2 channels 5 times", "x[0].repeat(1, 1, 5)"},
+      {"permute: {2, 0, 3, 1}", "x[0].permute(2, 0, 3, 1)"},
+  };
+  for (auto& c : cases) {
+    c.linear = c.name.find("two slices") == std::string::npos;
+    if (op_name(c) == "concat" || op_name(c) == "slice_channels")
+      for (std::size_t k = 0; k < c.inputs.size(); ++k) c.per_image.push_back(k);
+    if (auto const peer = peers.find(c.name); peer != peers.end()) c.peer = peer->second;
+    if (c.name == "concat: 3, 1 and 9 channels")
+      c.refusals = {{{{2, 3, 5, 3}, {2, 3, 4, 1}, {2, 3, 5, 9}}, {"[2, 3, 4, 1]", "[2, 3, 5, 3]"}}};
+    if (c.name == "slice_channels: 2 of 7")
+      c.refusals = {{{{2, 3, 5, 4}}, {"2 channels from channel 3", "[2, 3, 5, 4]"}}};
+  }
+  return cases;
 }
 
 }  // namespace test

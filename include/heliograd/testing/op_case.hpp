@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -56,16 +57,19 @@ struct InputSpec {
 template <class B>
 class Inputs {
  public:
-  Inputs(Tape<B>& tape, std::vector<InputSpec> const& specs, std::vector<HostTensor> const& tensors) : tape_(&tape) {
+  using Scalar = typename B::scalar_type;
+
+  Inputs(typename B::execution_space const& exec, std::vector<InputSpec> const& specs,
+         std::vector<HostTensor> const& tensors) {
     for (std::size_t k = 0; k < tensors.size(); ++k) {
-      std::vector<typename B::scalar_type> const values(tensors[k].values.begin(), tensors[k].values.end());
+      std::vector<Scalar> const values(tensors[k].values.begin(), tensors[k].values.end());
       auto param = make_param<B>("input", Shape{values.size()});
       if (!specs[k].differentiable) param.grad = {};
-      from_host(tape.exec(), param.value, values);
+      from_host(exec, param.value, values);
       params_.push_back(param);
       shapes_.push_back(tensors[k].shape);
     }
-    tape.exec().fence("heliograd::testing: inputs are ready");
+    exec.fence("heliograd::testing: inputs are ready");
   }
 
   Tape<B>& tape() const { return *tape_; }
@@ -77,17 +81,27 @@ class Inputs {
                  "op case: input " + std::to_string(k) + " was declared with another rank");
     Shape<Rank> shape;
     for (int axis = 0; axis < Rank; ++axis) shape[axis] = extents[static_cast<std::size_t>(axis)];
-    return tape_->reshape(tape_->watch(params_[k]), shape);
+    return tape_->reshape(vars_.at(k), shape);
   }
 
-  std::vector<typename B::scalar_type> gradient(std::size_t k) const {
-    return params_[k].frozen() ? std::vector<typename B::scalar_type>{} : to_host(tape_->exec(), params_[k].grad);
+  /// Puts the inputs on a tape: as parameters, or as what another op made of them, whose gradient memory is not zero.
+  void begin(Tape<B>& tape, bool intermediate = false) {
+    tape_ = &tape;
+    vars_.clear();
+    for (auto const& param : params_) {
+      auto const x = tape.watch(param);
+      vars_.push_back(intermediate ? affine(x, 1.0, 0.0) : x);
+    }
   }
+
+  /// Inputs a gradient is wanted of are parameters that are not frozen.
+  std::vector<Param<1, B>> const& params() const { return params_; }
 
  private:
-  Tape<B>* tape_;
+  Tape<B>* tape_ = nullptr;
   std::vector<Extents> shapes_;
   std::vector<Param<1, B>> params_;
+  std::vector<Var<1, B>> vars_;
 };
 
 /// Whether op cases are run in a precision. A program that needs one of them only (a compile check, a benchmark) says
@@ -152,7 +166,7 @@ struct Work {
 
 /// The declaration. Fields are in the order in which cases need them; name the later ones: `c.linear = true`.
 struct OpCase {
-  std::string name;
+  std::string name;  ///< the op, and after a comma or a colon what is special: "conv2d: 3x3, reflect"
   std::vector<InputSpec> inputs;
   AnyOp op;  ///< a generic lambda `[](auto const& in) { return relu(in.template var<4>(0)); }`
   /// The definition, in plain loops. Without one the case stands for its refusals alone: an op with options that are
@@ -166,7 +180,8 @@ struct OpCase {
   /// Affine in each differentiable input while the others are held (a convolution in its image, its weights, its bias):
   /// additivity and \f$ \langle A x, y \rangle = \langle x, A^T y \rangle \f$ are checked, exactly if `exact_on_integers`.
   bool linear = false;
-  /// Its gradient can be differentiated again: gradients of gradients are compared with central differences.
+  /// Its gradient must be differentiable again. Gradients of gradients are compared with central differences wherever there
+  /// are any.
   bool second_order = false;
   /// Inputs whose first axis counts images that do not see each other; the first axis of the output counts them as well. Each
   /// image must get the same bits, value and gradient, in any batch and anywhere in it.
@@ -181,6 +196,9 @@ struct OpCase {
   double peer_bar =
       0;  ///< relative L2 distance allowed from PyTorch in double; 0: 1e-12. More needs a reason beside it
 };
+
+/// The op a case is about.
+inline std::string op_name(OpCase const& op_case) { return op_case.name.substr(0, op_case.name.find_first_of(":,")); }
 
 /// The inputs of a case: uniform draws, or small integers.
 inline std::vector<HostTensor> draw_inputs(OpCase const& op_case, bool integers, std::uint64_t seed = 1) {
@@ -216,6 +234,9 @@ inline std::vector<double> projection(std::size_t count) {
 struct EvaluateOptions {
   bool backward = true;
   std::vector<double> weights = {};  ///< of the sum that is differentiated; empty: `projection`
+  /// The inputs are results of another op, and gradient memory holds NaN: an op that reads what it should overwrite, or
+  /// overwrites what it should add to, gives other gradients.
+  bool in_a_chain = false;
   AnyOp::execution_space exec = {};
 };
 
@@ -225,21 +246,32 @@ Evaluation evaluate(OpCase const& op_case, std::vector<HostTensor> const& tensor
                     EvaluateOptions const& options = {}) {
   using B = AnyOp::backend<Scalar>;
   Tape<B> tape(options.exec);
-  Inputs<B> const inputs(tape, op_case.inputs, tensors);
+  Inputs<B> inputs(options.exec, op_case.inputs, tensors);
   Evaluation result;
-  auto const y = op_case.op.in<Scalar>()(inputs, result.shape);
-  auto const values = to_host(options.exec, y.value);
-  result.values.assign(values.begin(), values.end());
-  if (options.backward && y.wants_grad()) {
-    auto const weights = options.weights.empty() ? projection(values.size()) : options.weights;
+  auto const step = [&](std::vector<double> const& weights) {
+    tape.clear();
+    for (auto const& param : inputs.params())
+      if (!param.frozen()) fill(options.exec, param.grad, Scalar(0));
+    inputs.begin(tape, options.in_a_chain);
+    auto const y = op_case.op.in<Scalar>()(inputs, result.shape);
+    auto const values = to_host(options.exec, y.value);
+    result.values.assign(values.begin(), values.end());
+    if (!options.backward || !y.wants_grad()) return;
+    auto const given = weights.empty() ? projection(values.size()) : weights;
     auto const r = make_tensor<B>("projection", y.shape());
-    from_host(options.exec, r, std::vector<Scalar>(weights.begin(), weights.end()));
+    from_host(options.exec, r, std::vector<Scalar>(given.begin(), given.end()));
     tape.backward(sum(y * tape.constant(r)));
-    for (std::size_t k = 0; k < tensors.size(); ++k) {
-      auto const gradient = inputs.gradient(k);
+    result.gradients.clear();
+    for (auto const& param : inputs.params()) {
+      auto const gradient = param.frozen() ? std::vector<Scalar>{} : to_host(options.exec, param.grad);
       result.gradients.emplace_back(gradient.begin(), gradient.end());
     }
+  };
+  if (options.in_a_chain && options.backward) {
+    step({});
+    step(std::vector<double>(result.values.size(), std::numeric_limits<double>::quiet_NaN()));
   }
+  step(options.weights);
   return result;
 }
 

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# cmake -DPYTHON= -DRECORD= [-DTABLE=] -P peers.cmake: compares with PyTorch; with TABLE, writes the table.
+execute_process(COMMAND ${PYTHON} -c "import numpy, torch" RESULT_VARIABLE missing OUTPUT_QUIET ERROR_QUIET)
+if(missing)
+  message(STATUS "skipped: PyTorch is not installed (./dev peers)")
+  return()
+endif()
+set(arguments ${RECORD})
+if(TABLE)
+  list(APPEND arguments --write ${TABLE})
+endif()
+execute_process(COMMAND ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/compare.py ${arguments} RESULT_VARIABLE result)
+if(result)
+  message(FATAL_ERROR "peers: something disagrees")
+endif()
