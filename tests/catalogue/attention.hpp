@@ -21,6 +21,7 @@ inline std::vector<heliograd::testing::OpCase> attention_cases() {
                [](auto const& in) { return heliograd::softmax(in.template var<3>(0)); },
                [](std::vector<HostTensor> const& in) { return reference::softmax(in[0]); }};
     one.per_image = {0};
+    one.second_order = true;
     one.peer = "torch.softmax(x[0], -1)";
     cases.push_back(one);
   };

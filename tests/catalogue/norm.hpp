@@ -87,6 +87,7 @@ inline std::vector<heliograd::testing::OpCase> norm_cases() {
                                           : "1/4"),
                inputs, NormOp{kind.norm, negative_slope},
                [rule](std::vector<HostTensor> const& in) { return reference::norm(in, rule); }};
+    one.second_order = true;
     one.exact_on_integers = rule.identity;
     one.linear = rule.identity && negative_slope == 1;
     if (kind.norm != Norm::batch) one.per_image = {0};

@@ -29,6 +29,7 @@ inline std::vector<heliograd::testing::OpCase> spectral_norm_cases() {
                {{weight, -0.5, 1, iterations == 0}, {{weight[3]}, 0.2, 1, false}, {{rows}, 0.2, 1, false}},
                op(iterations),
                [=](std::vector<HostTensor> const& in) { return reference::spectral_norm(in, iterations); }};
+    one.second_order = iterations == 0;
     one.float_bar = 1e-6;
     one.double_bar = 1e-14;
     one.refusals = {{{weight, {weight[3] + 1}, {rows}}, {"[" + std::to_string(weight[3] + 1) + "]", "do not fit"}}};
@@ -44,6 +45,7 @@ inline std::vector<heliograd::testing::OpCase> spectral_norm_cases() {
                  [](auto const& in) { return heliograd::modulate(in.template var<4>(0), in.template var<4>(1)); },
                  reference::elementwise([](double x, double mask) { return x * (1 + mask); }),
                  true};
+  product.second_order = true;
   product.peer = "x[0] * (1 + x[1])";
   cases.push_back(product);
   return cases;

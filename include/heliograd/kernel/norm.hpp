@@ -247,6 +247,62 @@ struct DeliverLearnt {
   }
 };
 
+/// Element j of a group.
+KOKKOS_INLINE_FUNCTION std::size_t group_element(NormGroups const& g, std::size_t group, std::size_t j) {
+  if (g.joined) return group * g.rows.rows * g.rows.channels + j;
+  return (group / g.rows.channels * g.rows.rows + j) * g.rows.channels + group % g.rows.channels;
+}
+template <class T>
+struct GroupTerm {
+  NormGroups groups;
+  T const* x;
+  KOKKOS_FUNCTION void operator()(std::size_t group, std::size_t j, Sums<1>& one) const {
+    one[0] = static_cast<double>(x[group_element(groups, group, j)]);
+  }
+};
+template <class B>
+struct DeliverGroup {
+  Sink<1, B> sink;
+  KOKKOS_FUNCTION void operator()(std::size_t group, Sums<1> const& total) const {
+    sink.add(group, static_cast<typename B::scalar_type>(total[0]));
+  }
+};
+template <class T>
+struct GroupSpread {
+  NormGroups groups;
+  T const* v;
+  T* y;
+  T beta;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    ChannelRows const& r = groups.rows;
+    T const value = v[groups.group(i / (r.rows * r.channels) * r.channels + i % r.channels)];
+    y[i] = beta != T(0) ? beta * y[i] + value : value;
+  }
+};
+template <class T>
+struct FactorOf {
+  NormStatistic const* statistic;
+  T* factor;
+  KOKKOS_FUNCTION void operator()(std::size_t group) const { factor[group] = static_cast<T>(statistic[group].factor); }
+};
+template <class T>
+struct FactorBackward {
+  NormGroups groups;
+  NormStatistic const* statistic;
+  T const* x;
+  T const* gfactor;
+  T* gx;
+  T beta;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    ChannelRows const& r = groups.rows;
+    std::size_t const group = groups.group(i / (r.rows * r.channels) * r.channels + i % r.channels);
+    NormStatistic const s = statistic[group];
+    double const slope = -s.factor * s.factor * s.factor * s.pull * static_cast<double>(gfactor[group]);
+    T const contribution = static_cast<T>(slope * (static_cast<double>(x[i]) - s.mean));
+    gx[i] = beta != T(0) ? beta * gx[i] + contribution : contribution;
+  }
+};
+
 }  // namespace detail
 
 /// Mean and deviation of each group. Running statistics, one number for each group, move towards the mean and the unbiased
@@ -329,6 +385,38 @@ void norm_backward(Workspace<B>& ws, NormGroups const& groups, typename B::scala
                 detail::MakePulls<T>{groups, statistic, learnt, line.centre, sums, pull, push});
   channel_lines_backward<B>(ws, "heliograd::norm_backward", groups.rows, x, gy, line, pull, push, gx.out.data(),
                             gx.beta);
+}
+
+/// y = beta y + the sum over each group.
+template <class B>
+void group_sum(Workspace<B>& ws, NormGroups const& groups, typename B::scalar_type const* x, Sink<1, B> const& y) {
+  using T = typename B::scalar_type;
+  if (groups.count() == 0) return;
+  reduce<1>(ws, "heliograd::group_sum", groups.count(), groups.rows.size() / groups.count(),
+            detail::GroupTerm<T>{groups, x}, detail::DeliverGroup<B>{y});
+}
+
+/// y = beta y + each group's number, at all elements of the group.
+template <class B>
+void group_spread(Workspace<B>& ws, NormGroups const& groups, typename B::scalar_type const* v,
+                  typename B::scalar_type* y, typename B::scalar_type beta) {
+  using T = typename B::scalar_type;
+  for_each_element(ws, "heliograd::group_spread", groups.rows.size(), detail::GroupSpread<T>{groups, v, y, beta});
+}
+
+/// The factor of each group as a number that can be differentiated, and its gradient.
+template <class B>
+void norm_factor(Workspace<B>& ws, NormGroups const& groups, NormStatistic const* statistic,
+                 typename B::scalar_type* factor) {
+  for_each_element(ws, "heliograd::norm_factor", groups.count(),
+                   detail::FactorOf<typename B::scalar_type>{statistic, factor});
+}
+template <class B>
+void norm_factor_backward(Workspace<B>& ws, NormGroups const& groups, NormStatistic const* statistic,
+                          typename B::scalar_type const* x, typename B::scalar_type const* gfactor,
+                          typename B::scalar_type* gx, typename B::scalar_type beta) {
+  for_each_element(ws, "heliograd::norm_factor_backward", groups.rows.size(),
+                   detail::FactorBackward<typename B::scalar_type>{groups, statistic, x, gfactor, gx, beta});
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel

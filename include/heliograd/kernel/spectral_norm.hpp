@@ -91,6 +91,13 @@ struct SpectralBackward {
   }
 };
 
+template <class T>
+struct SpectralOuter {
+  SpectralMatrix<T> m;
+  T* y;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const { y[i] = m.v[i / m.columns] * m.u[i % m.columns]; }
+};
+
 /// Overwrites u or v by the other vector seen through the matrix, at length one.
 template <bool Row, class B>
 void spectral_step(Workspace<B>& ws, SpectralMatrix<typename B::scalar_type> const& m, double epsilon) {
@@ -135,6 +142,13 @@ void spectral_norm_backward(Workspace<B>& ws, SpectralMatrix<typename B::scalar_
             detail::StoreDouble{product});
   for_each_element(ws, "heliograd::spectral_norm_backward", size,
                    detail::SpectralBackward<T>{m, gy, sigma, product, gx, beta});
+}
+
+/// y = v u, the matrix of all products: the gradient of sigma.
+template <class B>
+void spectral_outer(Workspace<B>& ws, SpectralMatrix<typename B::scalar_type> const& m, typename B::scalar_type* y) {
+  for_each_element(ws, "heliograd::spectral_outer", m.rows * m.columns,
+                   detail::SpectralOuter<typename B::scalar_type>{m, y});
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel

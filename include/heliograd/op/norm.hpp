@@ -6,7 +6,7 @@
 #include <string>
 
 #include <heliograd/kernel/norm.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/activation.hpp>
 
 /// \file
 /// Normalisations and per-channel lines. Images are [n, h, w, c], but any rank from 2 on will do: the first axis counts
@@ -54,23 +54,142 @@ void expect_learnt(char const* name, Var<Rank, B> const& x, Var<1, B> const& sca
                      ", expected one number for each channel of x " + to_string(x.shape()) + ", or none");
 }
 
-/// Statistics are known (or null: mean 0, factor 1); scale and shift are [c], [n * c] or empty.
+/// The sums over groups of elements, and numbers of groups spread over their elements: each the other's adjoint.
+template <int Rank>
+struct GroupSum {
+  NormGroups groups;
+  template <class B, class In>
+  void operator()(Workspace<B>& ws, In const& x, Sink<1, B> const& y) const {
+    kernel::group_sum<B>(ws, groups, x.data(), y);
+  }
+};
+template <int Rank>
+struct GroupSpread {
+  NormGroups groups;
+  template <class B, class In>
+  void operator()(Workspace<B>& ws, In const& v, Sink<Rank, B> const& y) const {
+    kernel::group_spread<B>(ws, groups, v.data(), y.out.data(), y.beta);
+  }
+};
 template <int Rank, class B>
-Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormGroups groups, NormStatistic const* statistic,
-                       Var<1, B> scale, Var<1, B> shift, double negative_slope) {
+Var<1, B> group_sum(Var<Rank, B> x, NormGroups const& groups) {
+  return linear_pair("heliograd::group_sum", Shape<1>{groups.count()}, x, GroupSum<Rank>{groups}, GroupSpread<Rank>{groups});
+}
+template <int Rank, class B>
+Var<Rank, B> group_spread(Var<1, B> v, NormGroups const& groups, Shape<Rank> const& shape) {
+  return linear_pair("heliograd::group_spread", shape, v, GroupSpread<Rank>{groups}, GroupSum<Rank>{groups});
+}
+
+/// What a normalisation knows of x when it starts.
+struct NormKnown {
+  NormGroups groups;
+  NormStatistic const* statistic = nullptr;  ///< null: mean 0, factor 1
+  bool own = false;                          ///< the statistics are those of x, and move with it
+  NormDeviation deviation = NormDeviation::biased;
+  double epsilon = 0;
+
+  double count() const { return static_cast<double>(groups.rows.size()) / static_cast<double>(groups.count()); }
+};
+
+/// How strongly a factor 1 / (s + epsilon) falls with its own x: 1 / ((m - 1) s f), and 0 where s is.
+template <class Scalar>
+struct PullFormula {
+  Scalar epsilon, rest;
+  template <class T>
+  KOKKOS_FUNCTION T operator()(T factor) const {
+    T const share = T(1) - T(epsilon) * factor;
+    return share > T(0) ? T(1) / (T(rest) * share) : T(0);
+  }
+};
+
+template <int Rank, class B>
+Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormKnown known, Var<1, B> scale, Var<1, B> shift,
+                       double negative_slope);
+template <int Rank, class B>
+Var<Rank, B> normalised(Var<Rank, B> x, NormKnown const& known);
+template <class B>
+Var<1, B> norm_pull(Var<1, B> v, Var<1, B> factor, NormKnown const& known);
+
+/// The factors of the groups, as numbers that move with x.
+template <int Rank, class B>
+Var<1, B> norm_factor(Var<Rank, B> x, NormKnown const& known) {
   Tape<B>& tape = x.tape();
+  auto const f = tape.make(Shape<1>{known.groups.count()}, known.own && x.wants_grad());
+  kernel::norm_factor<B>(tape.workspace(), known.groups, known.statistic, f.value.data());
+  if (f.wants_grad())
+    tape.record(
+        "heliograd::norm_factor", f,
+        [=](Tape<B>& t) {
+          auto const sink = t.into(x);
+          kernel::norm_factor_backward<B>(t.workspace(), known.groups, known.statistic, x.value.data(), f.grad().data(),
+                                          sink.out.data(), sink.beta);
+        },
+        [=](Tape<B>& t, Var<1, B> gf) {
+          if (!t.wants(x)) return;
+          auto const slope = norm_pull(-gf * (f * f), f, known);
+          t.deliver(x, group_spread(slope, known.groups, x.shape()) * normalised(x, known));
+        });
+  return f;
+}
+
+/// v times the pull of each group.
+template <class B>
+Var<1, B> norm_pull(Var<1, B> v, Var<1, B> factor, NormKnown const& known) {
+  using Scalar = typename B::scalar_type;
+  double const m = known.count();
+  if (known.deviation == NormDeviation::biased) return affine(v, 1 / m, 0);
+  PullFormula<Scalar> const pull{static_cast<Scalar>(known.epsilon), static_cast<Scalar>(m > 1 ? m - 1 : 1)};
+  return v * pointwise("heliograd::norm_pull", pull, factor);
+}
+
+/// Without line and rectifier.
+template <int Rank, class B>
+Var<Rank, B> normalised(Var<Rank, B> x, NormKnown const& known) {
+  return known.statistic ? normalise<Rank, B>("heliograd::normalised", x, known, {}, {}, 1) : x;
+}
+
+/// Scale and shift are [c], [n * c] or empty.
+template <int Rank, class B>
+Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormKnown known, Var<1, B> scale, Var<1, B> shift,
+                       double negative_slope) {
+  Tape<B>& tape = x.tape();
+  NormGroups const groups = known.groups;
   if (scale.value.size() == 0) scale = tape.detach(scale);
   if (shift.value.size() == 0) shift = tape.detach(shift);
   auto const y = tape.make(x.shape(), x.wants_grad() || scale.wants_grad() || shift.wants_grad());
-  kernel::norm<B>(tape.workspace(), groups, x.value.data(), statistic, scale.value, shift.value, negative_slope,
+  kernel::norm<B>(tape.workspace(), groups, x.value.data(), known.statistic, scale.value, shift.value, negative_slope,
                   y.value.data());
-  if (y.wants_grad())
-    tape.record(name, y, [=](Tape<B>& t) {
-      kernel::norm_backward<B>(t.workspace(), groups, x.value.data(), statistic, scale.value, shift.value,
-                               negative_slope, y.grad().data(), x.wants_grad() ? flat(t.into(x)) : Sink<1, B>{},
-                               scale.wants_grad() ? t.into(scale) : Sink<1, B>{},
-                               shift.wants_grad() ? t.into(shift) : Sink<1, B>{});
-    });
+  if (!y.wants_grad()) return y;
+
+  auto const once = [=](Tape<B>& t) {
+    kernel::norm_backward<B>(t.workspace(), groups, x.value.data(), known.statistic, scale.value, shift.value,
+                             negative_slope, y.grad().data(), x.wants_grad() ? flat(t.into(x)) : Sink<1, B>{},
+                             scale.wants_grad() ? t.into(scale) : Sink<1, B>{},
+                             shift.wants_grad() ? t.into(shift) : Sink<1, B>{});
+  };
+  auto const twice = [=](Tape<B>& t, Var<Rank, B> gy) {
+    // Behind the bend, whose side y tells as well as x does.
+    auto const g = negative_slope == 1
+                       ? gy
+                       : StraightSlope<kernel::LeakyRelu>{"heliograd::norm_bend", {negative_slope}}(y, y, gy);
+    auto const unit = normalised(x, known);
+    // A line for each channel of each segment, or one for all segments, seen as one.
+    kernel::ChannelRows const r = groups.rows;
+    bool const per_segment = std::max(scale.value.size(), shift.value.size()) == r.lines();
+    NormGroups const line{per_segment ? r : kernel::ChannelRows{1, r.segments * r.rows, r.channels}};
+    if (t.wants(scale)) t.deliver(scale, group_sum(g * unit, line));
+    if (t.wants(shift)) t.deliver(shift, group_sum(g, line));
+    if (!t.wants(x)) return;
+    auto const h = scale.value.size() > 0 ? g * group_spread(scale, line, x.shape()) : g;
+    if (!known.statistic) return t.deliver(x, h);
+    auto const factor = norm_factor(x, known);
+    auto const spread = [&](Var<1, B> v) { return group_spread(v, groups, x.shape()); };
+    if (!known.own) return t.deliver(x, spread(factor) * h);
+    auto const mean = affine(group_sum(h, groups), 1 / known.count(), 0);
+    auto const along = norm_pull(group_sum(h * unit, groups), factor, known);
+    t.deliver(x, spread(factor) * (h - spread(mean) - unit * spread(along)));
+  };
+  tape.record(name, y, once, twice);
   return y;
 }
 
@@ -84,7 +203,8 @@ Var<Rank, B> normalise_by_own(char const* name, Var<Rank, B> x, NormGroups group
   auto* const statistic = tape.template keep<NormStatistic>(groups.count());
   kernel::norm_statistics<B>(tape.workspace(), groups, x.value.data(), deviation, options.epsilon, statistic,
                              running.mean.data(), running.variance.data(), momentum);
-  return normalise(name, x, groups, statistic, scale, shift, options.negative_slope);
+  return normalise(name, x, NormKnown{groups, statistic, true, deviation, options.epsilon}, scale, shift,
+                   options.negative_slope);
 }
 
 template <int Rank, class B>
@@ -136,8 +256,8 @@ Var<Rank, B> fixed_norm(Var<Rank, B> x, Var<1, B> scale, Var<1, B> shift, Runnin
   Tape<B>& tape = x.tape();
   auto* const statistic = tape.template keep<detail::NormStatistic>(running.mean.size());
   kernel::norm_fixed_statistics<B>(tape.workspace(), running.mean, running.variance, options.epsilon, statistic);
-  return detail::normalise("heliograd::fixed_norm", x, {detail::channel_rows(x.shape(), true)}, statistic, scale, shift,
-                           options.negative_slope);
+  return detail::normalise("heliograd::fixed_norm", x, detail::NormKnown{{detail::channel_rows(x.shape(), true)}, statistic},
+                           scale, shift, options.negative_slope);
 }
 
 /// Normalises each channel of each image by itself (Ulyanov, Vedaldi, Lempitsky: 2016); otherwise as `batch_norm`.
@@ -202,7 +322,7 @@ Var<Rank, B> scale_shift(Var<Rank, B> x, Var<1, B> scale, Var<1, B> shift, doubl
     rows = {1, x.value.size(), 1};
   else
     detail::expect_learnt("scale_shift", x, scale, shift);
-  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {rows}, nullptr, scale, shift, negative_slope);
+  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {{rows}}, scale, shift, negative_slope);
 }
 /// The same with a line for each channel of each image: scale and shift are [n, c].
 template <int Rank, class B>
@@ -215,8 +335,7 @@ Var<Rank, B> scale_shift(Var<Rank, B> x, Var<2, B> scale, Var<2, B> shift, doubl
                      to_string(x.shape()) + ", or none");
   Tape<B>& tape = x.tape();
   auto const flat = [&](Var<2, B> const& v) { return tape.reshape(v, Shape{v.value.size()}); };
-  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {detail::channel_rows(x.shape(), false)}, nullptr,
-                                    flat(scale), flat(shift), negative_slope);
+  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {{detail::channel_rows(x.shape(), false)}}, flat(scale), flat(shift), negative_slope);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

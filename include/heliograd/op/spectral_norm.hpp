@@ -6,9 +6,19 @@
 
 #include <heliograd/core/copy.hpp>
 #include <heliograd/kernel/spectral_norm.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/arithmetic.hpp>
+#include <heliograd/op/dot.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
+
+namespace detail {
+struct ReciprocalFormula {
+  template <class T>
+  KOKKOS_FUNCTION T operator()(T x) const {
+    return T(1) / x;
+  }
+};
+}  // namespace detail
 
 /// Approximate singular vectors of a weight [..., c_out]: state that power iteration improves from step to step.
 template <class B>
@@ -55,10 +65,19 @@ Var<Rank, B> spectral_norm(Var<Rank, B> weight, SpectralVectors<B> const& vector
   matrix.v = v.data();
   kernel::spectral_norm<B>(tape.workspace(), matrix, sigma, y.value.data());
   if (y.wants_grad())
-    tape.record("heliograd::spectral_norm", y, [=](Tape<B>& t) {
-      auto const sink = t.into(weight);
-      kernel::spectral_norm_backward<B>(t.workspace(), matrix, sigma, y.grad().data(), sink.out.data(), sink.beta);
-    });
+    tape.record(
+        "heliograd::spectral_norm", y,
+        [=](Tape<B>& t) {
+          auto const sink = t.into(weight);
+          kernel::spectral_norm_backward<B>(t.workspace(), matrix, sigma, y.grad().data(), sink.out.data(), sink.beta);
+        },
+        [=](Tape<B>& t, Var<Rank, B> gy) {
+          if (!t.wants(weight)) return;
+          auto const outer = t.make(weight.shape(), false);  // v u
+          kernel::spectral_outer<B>(t.workspace(), matrix, outer.value.data());
+          auto const inverse = pointwise("heliograd::reciprocal", detail::ReciprocalFormula{}, dot(weight, outer));
+          t.deliver(weight, scale(inverse, gy - scale(dot(gy, weight) * inverse, outer)));
+        });
   return y;
 }
 
