@@ -73,7 +73,8 @@ struct GroupSpread {
 };
 template <int Rank, class B>
 Var<1, B> group_sum(Var<Rank, B> x, NormGroups const& groups) {
-  return linear_pair("heliograd::group_sum", Shape<1>{groups.count()}, x, GroupSum<Rank>{groups}, GroupSpread<Rank>{groups});
+  return linear_pair("heliograd::group_sum", Shape<1>{groups.count()}, x, GroupSum<Rank>{groups},
+                     GroupSpread<Rank>{groups});
 }
 template <int Rank, class B>
 Var<Rank, B> group_spread(Var<1, B> v, NormGroups const& groups, Shape<Rank> const& shape) {
@@ -169,9 +170,8 @@ Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormKnown known, Var<1,
   };
   auto const twice = [=](Tape<B>& t, Var<Rank, B> gy) {
     // Behind the bend, whose side y tells as well as x does.
-    auto const g = negative_slope == 1
-                       ? gy
-                       : StraightSlope<kernel::LeakyRelu>{"heliograd::norm_bend", {negative_slope}}(y, y, gy);
+    auto const g =
+        negative_slope == 1 ? gy : StraightSlope<kernel::LeakyRelu>{"heliograd::norm_bend", {negative_slope}}(y, y, gy);
     auto const unit = normalised(x, known);
     // A line for each channel of each segment, or one for all segments, seen as one.
     kernel::ChannelRows const r = groups.rows;
@@ -256,8 +256,9 @@ Var<Rank, B> fixed_norm(Var<Rank, B> x, Var<1, B> scale, Var<1, B> shift, Runnin
   Tape<B>& tape = x.tape();
   auto* const statistic = tape.template keep<detail::NormStatistic>(running.mean.size());
   kernel::norm_fixed_statistics<B>(tape.workspace(), running.mean, running.variance, options.epsilon, statistic);
-  return detail::normalise("heliograd::fixed_norm", x, detail::NormKnown{{detail::channel_rows(x.shape(), true)}, statistic},
-                           scale, shift, options.negative_slope);
+  return detail::normalise("heliograd::fixed_norm", x,
+                           detail::NormKnown{{detail::channel_rows(x.shape(), true)}, statistic}, scale, shift,
+                           options.negative_slope);
 }
 
 /// Normalises each channel of each image by itself (Ulyanov, Vedaldi, Lempitsky: 2016); otherwise as `batch_norm`.
@@ -335,7 +336,8 @@ Var<Rank, B> scale_shift(Var<Rank, B> x, Var<2, B> scale, Var<2, B> shift, doubl
                      to_string(x.shape()) + ", or none");
   Tape<B>& tape = x.tape();
   auto const flat = [&](Var<2, B> const& v) { return tape.reshape(v, Shape{v.value.size()}); };
-  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {{detail::channel_rows(x.shape(), false)}}, flat(scale), flat(shift), negative_slope);
+  return detail::normalise<Rank, B>("heliograd::scale_shift", x, {{detail::channel_rows(x.shape(), false)}},
+                                    flat(scale), flat(shift), negative_slope);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI
