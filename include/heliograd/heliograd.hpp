@@ -134,9 +134,12 @@
 #include <heliograd/physics/field_lines.hpp>
 #include <heliograd/physics/instrument.hpp>
 #include <heliograd/physics/map_grid.hpp>
+#include <heliograd/physics/monopole.hpp>
 #include <heliograd/physics/observer.hpp>
 #include <heliograd/physics/registration.hpp>
+#include <heliograd/physics/remap.hpp>
 #include <heliograd/physics/rotation.hpp>
+#include <heliograd/physics/synoptic.hpp>
 #include <heliograd/tape/fields.hpp>
 #include <heliograd/tape/flat_store.hpp>
 #include <heliograd/tape/no_grad.hpp>

@@ -3,6 +3,9 @@
 
 #include <Kokkos_Core.hpp>
 #include <cmath>
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
 #include <string>
 
 #include <heliograd/base/error.hpp>
@@ -63,6 +66,12 @@ class DiskView {
   SurfacePoint const& below_observer() const { return below_; }
   /// From the centre of the Sun, in solar radii.
   double distance() const { return distance_; }
+
+  /// The same view in pixels 1/n as wide and high.
+  DiskView refined(std::size_t n) const {
+    return DiskView(pointing_.magnified(static_cast<double>(n)), below_,
+                    orthographic_ ? Projection::orthographic : Projection::exact);
+  }
 
   /// The place on the Sun that an image point shows; NaN off the disk.
   KOKKOS_FUNCTION SurfacePoint surface(double x, double y) const {
