@@ -28,8 +28,8 @@ inline Place on_sun(heliograd::physics::DiskView const& view, double x, double y
   double const psi = std::asin(s) - theta, chi = std::atan2(west, north);
   double const b = view.below_observer().latitude_rad;
   double const latitude = std::asin(std::sin(b) * std::cos(psi) + std::cos(b) * std::sin(psi) * std::cos(chi));
-  double const turn = std::atan2(std::sin(psi) * std::sin(chi) * std::cos(b),
-                                 std::cos(psi) - std::sin(b) * std::sin(latitude));
+  double const turn =
+      std::atan2(std::sin(psi) * std::sin(chi) * std::cos(b), std::cos(psi) - std::sin(b) * std::sin(latitude));
   return {view.below_observer().longitude_rad + turn, latitude};
 }
 inline Place on_sun(heliograd::physics::MapGrid const& grid, double x, double y) {
@@ -44,10 +44,12 @@ inline heliograd::Position in_image(heliograd::physics::DiskView const& view, Pl
   double const radians = 206264.80624709636, b = view.below_observer().latitude_rad;
   double const distance = 1 / std::sin(p.radius_arcsec / radians);
   double const turn = at.longitude - view.below_observer().longitude_rad;
-  double const psi = std::acos(std::sin(b) * std::sin(at.latitude) + std::cos(b) * std::cos(at.latitude) * std::cos(turn));
+  double const psi =
+      std::acos(std::sin(b) * std::sin(at.latitude) + std::cos(b) * std::cos(at.latitude) * std::cos(turn));
   if (std::cos(psi) <= 1 / distance) return {NAN, NAN};
-  double const chi = std::atan2(std::cos(at.latitude) * std::sin(turn),
-                                std::sin(at.latitude) * std::cos(b) - std::cos(at.latitude) * std::sin(b) * std::cos(turn));
+  double const chi =
+      std::atan2(std::cos(at.latitude) * std::sin(turn),
+                 std::sin(at.latitude) * std::cos(b) - std::cos(at.latitude) * std::sin(b) * std::cos(turn));
   double const t = radians * std::sin(psi) / (distance - std::cos(psi));
   double const west = t * std::sin(chi), north = t * std::cos(chi), d = p.xx * p.yy - p.xy * p.yx;
   return {p.center_y + (p.xx * north - p.yx * west) / d, p.center_x + (p.yy * west - p.xy * north) / d};

@@ -23,7 +23,8 @@ namespace heliograd::inline HELIOGRAD_ABI::physics {
 
 /// How an image comes into another geometry.
 struct RemapOptions {
-  WarpOptions sample = {};  ///< how the image is read between its pixels, and what stands where it does not show the Sun
+  WarpOptions sample =
+      {};  ///< how the image is read between its pixels, and what stands where it does not show the Sun
   DifferentialRotation rotation = rigid_rotation();
   double elapsed_s = 0;  ///< the time of the result less the time of the image
   double mu_min = 0;     ///< nothing is read where the image has a smaller mu
@@ -154,8 +155,9 @@ void remapped_mu(Workspace<B>& ws, Source const& source, Target const& target, R
 /// Shapes   factor [height, width] of the image
 template <class B>
 void radial_factor(Workspace<B>& ws, DiskView const& view, double mu_min, TensorRef<2, B> factor) {
-  kernel::for_each_element(ws, "heliograd::radial_factor", factor.size(),
-                           detail::StoreRadialFactor<typename B::scalar_type>{view, mu_min, factor.extent(1), factor.data()});
+  kernel::for_each_element(
+      ws, "heliograd::radial_factor", factor.size(),
+      detail::StoreRadialFactor<typename B::scalar_type>{view, mu_min, factor.extent(1), factor.data()});
 }
 
 /// The area on the Sun that each pixel covers, in cm^2, 0 off the disk (DiskView::area_cm2).

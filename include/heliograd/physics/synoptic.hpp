@@ -36,8 +36,8 @@ struct MapInput {
 };
 
 struct SynchronicOptions {
-  double weight_power = 4;    ///< a disk counts as mu to this power
-  double mu_min = 0.5;        ///< and not at all from here to its limb: 60 degrees from its centre
+  double weight_power = 4;             ///< a disk counts as mu to this power
+  double mu_min = 0.5;                 ///< and not at all from here to its limb: 60 degrees from its centre
   double alone = 0.70710678118654752;  ///< where the first disk has a larger mu it stands alone: within 45 degrees
   /// Over this range of mu beyond the two limits above weights change smoothly, so that no edge is seen; 0 cuts.
   double blend = 0.1;
@@ -51,9 +51,10 @@ struct SynchronicOptions {
 template <class B>
 struct SynchronicMap {
   Var<4, B> field;  ///< radial field, gauss; 0 where nothing is known
-  std::vector<Var<4, B>> shares;  ///< of each disk, and of the synoptic map last, if there is one: they add up to 1, or 0
-  Var<4, B> noise;                ///< standard deviation that the noise of the inputs leaves, gauss
-  Var<1, B> monopole;             ///< [1]: the mean that was there, gauss
+  std::vector<Var<4, B>>
+      shares;          ///< of each disk, and of the synoptic map last, if there is one: they add up to 1, or 0
+  Var<4, B> noise;     ///< standard deviation that the noise of the inputs leaves, gauss
+  Var<1, B> monopole;  ///< [1]: the mean that was there, gauss
 };
 
 inline constexpr int most_disks = 8;
@@ -135,9 +136,7 @@ SynchronicMap<B> synchronic_map(std::vector<DiskInput<B>> const& disks, std::opt
   Tape<B>& tape = disks.front().field.tape();
   Workspace<B>& ws = tape.workspace();
   Shape<4> const shape{std::size_t{1}, target.height, target.width, std::size_t{1}};
-  auto const plane = [](Var<4, B> const& x) {
-    return TensorRef<2, B>(x.value.data(), x.shape()[1], x.shape()[2]);
-  };
+  auto const plane = [](Var<4, B> const& x) { return TensorRef<2, B>(x.value.data(), x.shape()[1], x.shape()[2]); };
   auto const check = [](Var<4, B> const& field, Var<4, B> const& seen) {
     expect_shape(field.shape()[0] == 1 && field.shape()[3] == 1 && seen.shape() == field.shape(),
                  "synchronic_map: a field " + to_string(field.shape()) + " seen in " + to_string(seen.shape()) +
