@@ -136,3 +136,19 @@ TEST_CASE("gradcheck finds a wrong gradient and accepts a right one", "[testing]
       hg::testing::gradcheck<B>([](auto x) { return hg::mean(x * x.tape().detach(x)); }, hg::Shape{3, 4});
   CHECK_FALSE(wrong.passed());
 }
+
+TEST_CASE("a slice is taken as it is, or refused where it skips memory", "[tape]") {
+  using B = test::FloatBackend;
+  B::execution_space const exec;
+  auto const images = hg::make_tensor<B>("images", hg::Shape{3, 2, 4, 2});
+  std::vector<float> values(images.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  hg::from_host(exec, images, values);
+  hg::Tape<B> tape;
+  auto const whole = Kokkos::subview(images, std::pair{1, 3}, Kokkos::ALL, Kokkos::ALL, Kokkos::ALL);
+  CHECK(hg::to_host(exec, tape.constant(whole).value) == std::vector<float>(values.begin() + 16, values.end()));
+  auto const one = Kokkos::subview(images, std::pair{2, 3}, std::pair{1, 2}, Kokkos::ALL, Kokkos::ALL);
+  CHECK(hg::to_host(exec, tape.constant(one).value) == std::vector<float>(values.begin() + 40, values.end()));
+  auto const columns = Kokkos::subview(images, Kokkos::ALL, Kokkos::ALL, std::pair{0, 2}, Kokkos::ALL);
+  CHECK_THROWS_WITH(tape.constant(columns), Catch::Matchers::ContainsSubstring("[3, 2, 2, 2]"));
+}

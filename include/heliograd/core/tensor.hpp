@@ -46,6 +46,17 @@ Shape<static_cast<int>(View::rank())> shape_of(View const& view) {
   return shape;
 }
 
+/// Whether a view's elements lie row-major without gaps, as kernels read them. Slices may not.
+template <class View>
+bool is_row_major(View const& view) {
+  std::size_t stride = 1;
+  for (int axis = static_cast<int>(View::rank()) - 1; axis >= 0; --axis) {
+    if (view.extent(axis) > 1 && view.stride(axis) != stride) return false;
+    stride *= view.extent(axis);
+  }
+  return true;
+}
+
 /// A view of type `View` with the given shape, made from a pointer or from Kokkos::view_alloc(...).
 template <class View, class Source, int Rank>
 View view_at(Source const& source, Shape<Rank> const& shape) {

@@ -49,11 +49,18 @@ class Tape {
   /// \name Putting values on the tape. Tensors and parameters must outlive the step.
   ///@{
 
-  /// A value nobody wants a gradient of.
+  /// A value nobody wants a gradient of. Throws ShapeError for a slice that skips memory.
   template <class View>
   auto constant(View const& tensor) -> Var<static_cast<int>(View::rank()), B> {
-    auto var = handle<static_cast<int>(View::rank())>(TensorRef<static_cast<int>(View::rank()), B>(tensor));
-    return var;
+    using Ref = TensorRef<static_cast<int>(View::rank()), B>;
+    if constexpr (std::is_same_v<typename View::array_layout, Kokkos::LayoutStride>) {
+      static_assert(std::is_same_v<typename View::memory_space, memory_space>);
+      expect_shape(is_row_major(tensor), "Tape::constant: the slice " + to_string(shape_of(tensor)) +
+                                             " skips memory; Kokkos::deep_copy it into a tensor of its own first");
+      return handle<static_cast<int>(View::rank())>(view_at<Ref>(tensor.data(), shape_of(tensor)));
+    } else {
+      return handle<static_cast<int>(View::rank())>(Ref(tensor));
+    }
   }
 
   /// A parameter: its gradient is added to `param.grad`. A frozen parameter is a constant. However often it is watched, it
