@@ -26,16 +26,21 @@ inline auto resample_cases() {
     op_case.double_bar = 5e-15;  // the reference's positions are in double as well, and wrong by their last place
     std::string const size =
         "nhwc(F.interpolate(nchw(x[0]), (" + std::to_string(height) + ", " + std::to_string(width) + ")";
+    std::string const corners = options.align_corners ? "', align_corners=True))" : "'))";
     switch (options.method) {
-      case Resampling::nearest: op_case.peer = size + ", mode='nearest-exact'))"; break;
-      case Resampling::bilinear: op_case.peer = size + ", mode='bilinear'))"; break;
-      case Resampling::bicubic: op_case.peer = options.cubic == -0.75 ? size + ", mode='bicubic'))" : ""; break;
+      case Resampling::nearest: op_case.peer = options.align_corners ? "" : size + ", mode='nearest-exact'))"; break;
+      case Resampling::bilinear: op_case.peer = size + ", mode='bilinear" + corners; break;
+      case Resampling::bicubic: op_case.peer = options.cubic == -0.75 ? size + ", mode='bicubic" + corners : ""; break;
       case Resampling::area: op_case.peer = ""; break;  // PyTorch's takes whole pixels only: means of overlapping sets
     }
     if (options.method == Resampling::area && shape[1] % height == 0 && shape[2] % width == 0)
       op_case.peer = size + ", mode='area'))";
     return op_case;
   };
+  auto refused = make("refused", {1, 3, 3, 1}, 2, 0, {});
+  refused.reference = {};
+  refused.peer = {};
+  refused.refusals = {{{{1, 3, 3, 1}}, {"[1, 2, 0, 1]", "no pixels"}}, {{{1, 0, 4, 1}}, {"[1, 0, 4, 1]"}}};
   return std::vector{
       make("nearest, larger and smaller", {2, 5, 7, 3}, 8, 3, {Resampling::nearest}, true),
       make("bilinear x4, 17 channels", {1, 3, 4, 17}, 12, 16, {}, true),
@@ -55,6 +60,12 @@ inline auto resample_cases() {
       make("area /4", {1, 8, 12, 1}, 2, 3, {Resampling::area}, true),
       make("area, sizes without a common factor", {2, 7, 11, 3}, 3, 4, {Resampling::area}),
       make("area, larger", {1, 3, 4, 2}, 5, 6, {Resampling::area}),
+      make("bilinear x2 - 1, corners aligned", {2, 5, 3, 1}, 9, 5, {.align_corners = true}, true),
+      make("bilinear, corners aligned, 9 channels", {1, 4, 7, 9}, 11, 3, {.align_corners = true}),
+      make("bilinear to one pixel, corners aligned", {1, 4, 5, 2}, 1, 1, {.align_corners = true}, true),
+      make("bicubic, corners aligned", {1, 5, 6, 1}, 8, 17, {Resampling::bicubic, -0.75, true}),
+      make("nearest, corners aligned", {1, 5, 8, 3}, 12, 3, {Resampling::nearest, 0, true}, true),
+      refused,
   };
 }
 

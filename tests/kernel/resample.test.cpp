@@ -50,43 +50,62 @@ TEMPLATE_LIST_TEST_CASE("a constant image stays that constant to the last bit, o
         }
 }
 
-TEST_CASE("the nearest pixel is that of exact arithmetic for all sizes up to 256", "[kernel]") {
-  std::vector<std::int32_t> first(256), reference(256);
-  std::vector<double> weight(256);
-  bool right = true;
-  for (std::size_t n = 1; n <= 256; ++n)
-    for (std::size_t m = 1; m <= 256; ++m) {
-      hg::kernel::detail::FillTaps<double> const fill{
-          {first.data(), reference.data(), weight.data(), nullptr, 1, n, m}, Resampling::nearest, 0};
-      for (std::size_t o = 0; o < m; ++o) {
-        fill(o);
-        // the pixel i with i <= (o + 1/2) n/m < i + 1
-        std::size_t const i = static_cast<std::size_t>(reference[o]);
-        right = right && i * 2 * m <= (2 * o + 1) * n && (2 * o + 1) * n < (i + 1) * 2 * m && first[o] == reference[o];
-      }
-    }
-  CHECK(right);
+TEST_CASE("the nearest pixel is that of exact arithmetic for all sizes up to 512, and large ones", "[kernel]") {
+  std::vector<std::int32_t> first(16384), reference(16384);
+  std::vector<double> weight(16384);
+  auto const right = [&](std::size_t n, std::size_t m, std::size_t o) {
+    hg::kernel::detail::FillTaps<double> const fill{{first.data(), reference.data(), weight.data(), nullptr, 1, n, m},
+                                                    {Resampling::nearest}};
+    fill(o);
+    // the pixel i with i <= (o + 1/2) n/m < i + 1
+    std::size_t const i = static_cast<std::size_t>(reference[o]);
+    return i * 2 * m <= (2 * o + 1) * n && (2 * o + 1) * n < (i + 1) * 2 * m && first[o] == reference[o];
+  };
+  bool all = true;
+  for (std::size_t n = 1; n <= 512; ++n)
+    for (std::size_t m = 1; m <= 512; ++m)
+      for (std::size_t o = 0; o < m; ++o) all = all && right(n, m, o);
+  CHECK(all);
+  hg::testing::Draws draws(12);
+  for (int k = 0; k < 100000; ++k) {
+    std::size_t const n = 1 + draws.bits() % 16384, m = 1 + draws.bits() % 16384;
+    all = all && right(n, m, draws.bits() % m);
+  }
+  CHECK(all);
 }
 
 TEST_CASE("positions keep their digits on large grids", "[kernel]") {
   using B = test::FloatBackend;
-  std::size_t const in = 4096, out = 10240;
   hg::testing::Draws draws(3);
-  std::vector<double> x(in);
-  for (double& v : x) v = static_cast<float>(draws.uniform(-1, 1));
-  std::vector<float> const row(x.begin(), x.end());
-  for (Resampling const method : {Resampling::bilinear, Resampling::bicubic}) {
-    auto const y = resampled<B>(row, {1, 1, in, 1}, {1, 1, out, 1}, {method});
-    double worst = 0;
-    for (std::size_t o = 0; o < out; ++o) {
-      double expected = 0;
-      long const centre = static_cast<long>((static_cast<double>(o) + 0.5) * 0.4);
-      for (long i = std::max(0L, centre - 4); i <= std::min(4095L, centre + 4); ++i)
-        expected += test::reference::resample_weight({method}, 4096, 10240, i, static_cast<long>(o)) *
-                    x[static_cast<std::size_t>(i)];
-      worst = std::max(worst, std::abs(y[o] - expected));
+  struct Sizes {
+    long in, out;
+  };
+  for (auto const& [in, out] :
+       {Sizes{200, 500}, Sizes{4096, 10240}, Sizes{4096, 1024}, Sizes{4096, 1801}, Sizes{1000, 4096}}) {
+    std::vector<double> x(static_cast<std::size_t>(in));
+    for (double& v : x) v = static_cast<float>(draws.uniform(-1, 1));
+    std::vector<float> const row(x.begin(), x.end());
+    for (hg::ResampleOptions const options : {hg::ResampleOptions{},
+                                              {Resampling::bicubic},
+                                              {Resampling::bicubic, -0.5},
+                                              {Resampling::area},
+                                              {Resampling::bilinear, 0, true},
+                                              {Resampling::bicubic, -0.75, true}}) {
+      auto const y = resampled<B>(row, {1, 1, x.size(), 1}, {1, 1, static_cast<std::size_t>(out), 1}, options);
+      double worst = 0, flux = 0, expected_flux = 0;
+      for (long o = 0; o < out; ++o) {
+        double expected = 0;
+        long const centre = options.align_corners ? o * (in - 1) / (out - 1) : (2 * o + 1) * in / (2 * out);
+        for (long i = std::max(0L, centre - 6); i <= std::min(in - 1, centre + 6); ++i)
+          expected += test::reference::resample_weight(options, in, out, i, o) * x[static_cast<std::size_t>(i)];
+        worst = std::max(worst, std::abs(y[static_cast<std::size_t>(o)] - expected));
+        flux += y[static_cast<std::size_t>(o)] * static_cast<double>(in) / static_cast<double>(out);
+      }
+      for (double const v : x) expected_flux += v;
+      INFO(in << " to " << out << ", method " << static_cast<int>(options.method));
+      CHECK(worst <= 7 * std::numeric_limits<float>::epsilon() / 2);  // largest pixel 1
+      if (options.method == Resampling::area) CHECK(std::abs(flux - expected_flux) <= 1e-6 * static_cast<double>(in));
     }
-    CHECK(worst <= 7 * std::numeric_limits<float>::epsilon() / 2);
   }
 }
 
@@ -163,5 +182,6 @@ TEST_CASE("resample refuses images without pixels", "[op]") {
   auto const x = tape.constant(hg::make_zeros<B>("x", hg::Shape{1, 4, 4, 1}));
   CHECK_THROWS_AS(hg::resample(x, 0, 8), hg::ShapeError);
   CHECK_THROWS_AS(hg::resample(tape.constant(hg::make_zeros<B>("x", hg::Shape{1, 0, 4, 1})), 2, 2), hg::ShapeError);
+  CHECK_THROWS_AS(hg::resample(x, 2, 2, {Resampling::area, 0, true}), hg::UsageError);
   CHECK(hg::resample(x, 4).shape() == hg::Shape{1, 16, 16, 1});
 }

@@ -13,7 +13,10 @@ namespace test::reference {
 
 /// How much of input pixel i goes into output pixel o, from the definitions.
 inline double resample_weight(heliograd::ResampleOptions const& options, long n, long m, long i, long o) {
-  double const u = (static_cast<double>(o) + 0.5) * static_cast<double>(n) / static_cast<double>(m) - 0.5;
+  double const u = !options.align_corners
+                       ? (static_cast<double>(o) + 0.5) * static_cast<double>(n) / static_cast<double>(m) - 0.5
+                   : m == 1 ? 0.0
+                            : static_cast<double>(o) * static_cast<double>(n - 1) / static_cast<double>(m - 1);
   double weight = 0;
   auto const keys = [&](double d) {
     double const a = options.cubic;
@@ -23,7 +26,9 @@ inline double resample_weight(heliograd::ResampleOptions const& options, long n,
     return 0.0;
   };
   switch (options.method) {
-    case heliograd::Resampling::nearest: return i == (2 * o + 1) * n / (2 * m) ? 1 : 0;
+    case heliograd::Resampling::nearest:
+      if (options.align_corners) return i == (m == 1 ? 0 : (2 * o * (n - 1) + m - 1) / (2 * (m - 1))) ? 1 : 0;
+      return i == (2 * o + 1) * n / (2 * m) ? 1 : 0;
     case heliograd::Resampling::bilinear: {
       double const v = std::clamp(u, 0.0, static_cast<double>(n - 1));
       return std::max(0.0, 1 - std::abs(v - static_cast<double>(i)));

@@ -15,19 +15,21 @@
 
 /// \file
 /// Images on another grid. Both grids cover the same area and their pixels are areas, not points: output pixel o of m lies
-/// at \f$ u = (o + 1/2)\, n/m - 1/2 \f$ on an axis of n input pixels. Positions and weights are computed in double.
+/// at \f$ u = (o + 1/2)\, n/m - 1/2 \f$ on an axis of n input pixels; or the centres of their outermost pixels coincide:
+/// \f$ u = o (n - 1) / (m - 1) \f$. Positions are quotients of whole numbers, weights are computed in double.
 namespace heliograd::inline HELIOGRAD_ABI {
 
 enum class Resampling {
   nearest,   ///< the input pixel that holds the position
-  bilinear,  ///< linear between the two nearest pixels; constant beyond the outermost centres (align_corners = false)
+  bilinear,  ///< linear between the two nearest pixels; constant beyond the outermost centres
   bicubic,   ///< Keys' kernel on four pixels, border pixels repeated
   area,      ///< the mean of the input over the output pixel; for shrinking
 };
 
 struct ResampleOptions {
   Resampling method = Resampling::bilinear;
-  double cubic = -0.75;  ///< the kernel's slope at distance 1: -0.75 as PyTorch has it, -0.5 for Keys' own choice
+  double cubic = -0.75;        ///< the kernel's slope at distance 1: -0.75 as PyTorch has it, -0.5 for Keys' own choice
+  bool align_corners = false;  ///< the centres of the outermost pixels coincide, not the borders of the images
 };
 
 namespace kernel {
@@ -78,43 +80,47 @@ inline int most_taps(ResampleOptions const& options, std::size_t in, std::size_t
 template <class T>
 struct FillTaps {
   AxisTable<T> table;
-  Resampling method;
-  double cubic;
+  ResampleOptions options;
 
-  KOKKOS_FUNCTION void operator()(std::size_t o) const {
-    for (int k = 0; k < table.taps; ++k) table.weight[static_cast<std::size_t>(k) * table.out + o] = T(0);
+  KOKKOS_FUNCTION void operator()(std::size_t index) const {
+    for (int k = 0; k < table.taps; ++k) table.weight[static_cast<std::size_t>(k) * table.out + index] = T(0);
     std::int64_t const n = static_cast<std::int64_t>(table.in);
     std::int64_t const m = static_cast<std::int64_t>(table.out);
-    std::int64_t const numerator =
-        (2 * static_cast<std::int64_t>(o) + 1) * n;  // of the position plus one half, over 2m
-    if (method == Resampling::nearest) {
-      store(o, numerator / (2 * m), numerator / (2 * m));
-    } else if (method == Resampling::area) {
-      std::int64_t const begin = static_cast<std::int64_t>(o) * n, end = begin + n;  // in units of 1/m input pixel
+    std::int64_t const o = static_cast<std::int64_t>(index);
+    if (options.method == Resampling::area) {
+      std::int64_t const begin = o * n, end = begin + n;  // in units of 1/m input pixel
       std::int64_t const i = begin / m;
-      store(o, i, (begin + end) / 2 / m);
+      store(index, i, (begin + end) / 2 / m);
       for (std::int64_t j = i; j * m < end; ++j) {
         std::int64_t const from = j * m > begin ? j * m : begin;
         std::int64_t const to = (j + 1) * m < end ? (j + 1) * m : end;
-        add(o, j, static_cast<double>(to - from) / static_cast<double>(n));
+        add(index, j, static_cast<double>(to - from) / static_cast<double>(n));
       }
+      return;
+    }
+    // The position is above / below; its whole part, and the fraction exact but for one rounding.
+    bool const corners = options.align_corners;
+    std::int64_t const above = corners ? (m > 1 ? o * (n - 1) : 0) : (2 * o + 1) * n - m;
+    std::int64_t const below = corners ? (m > 1 ? m - 1 : 1) : 2 * m;
+    if (options.method == Resampling::nearest) {
+      std::int64_t const i = (2 * above + below) / (2 * below);
+      store(index, i, i);
+      return;
+    }
+    std::int64_t const whole = above >= 0 ? above / below : -((-above + below - 1) / below);
+    double const t = static_cast<double>(above - whole * below) / static_cast<double>(below);
+    std::int64_t const near = t < 0.5 ? whole : whole + 1;
+    if (options.method == Resampling::bilinear) {
+      store(index, clamp(whole, n), clamp(near, n));
+      add(index, clamp(whole, n), 1 - t);
+      add(index, clamp(whole + 1, n), t);
     } else {
-      // The whole part and the fraction of the position, the latter exact but for one rounding.
-      std::int64_t const shifted = numerator - m;  // position = shifted / 2m
-      std::int64_t const whole = shifted >= 0 ? shifted / (2 * m) : -((-shifted + 2 * m - 1) / (2 * m));
-      double const t = static_cast<double>(shifted - whole * 2 * m) / static_cast<double>(2 * m);
-      if (method == Resampling::bilinear) {
-        store(o, clamp(whole, n), t < 0.5 ? clamp(whole, n) : clamp(whole + 1, n));
-        add(o, clamp(whole, n), 1 - t);
-        add(o, clamp(whole + 1, n), t);
-      } else {
-        store(o, clamp(whole - 1, n), t < 0.5 ? clamp(whole, n) : clamp(whole + 1, n));
-        KeysCubic const keys{cubic};
-        add(o, clamp(whole - 1, n), keys(1 + t));
-        add(o, clamp(whole, n), keys(t));
-        add(o, clamp(whole + 1, n), keys(1 - t));
-        add(o, clamp(whole + 2, n), keys(2 - t));
-      }
+      KeysCubic const keys{options.cubic};
+      store(index, clamp(whole - 1, n), clamp(near, n));
+      add(index, clamp(whole - 1, n), keys(1 + t));
+      add(index, clamp(whole, n), keys(t));
+      add(index, clamp(whole + 1, n), keys(1 - t));
+      add(index, clamp(whole + 2, n), keys(2 - t));
     }
   }
 
@@ -170,7 +176,7 @@ AxisTable<typename B::scalar_type> make_table(Workspace<B>& ws, Scope& scope, Re
   table.reference = scope.template take<std::int32_t>(out);
   table.weight = scope.template take<T>(out * static_cast<std::size_t>(table.taps));
   table.reached = scope.template take<std::int32_t>(2 * in);
-  for_each_item(ws, "heliograd::resample_taps", out, FillTaps<T>{table, options.method, options.cubic});
+  for_each_item(ws, "heliograd::resample_taps", out, FillTaps<T>{table, options});
   for_each_item(ws, "heliograd::resample_taps", in, FindReached<T>{table});
   return table;
 }
@@ -359,8 +365,9 @@ struct ResampleTwoTaps {
   }
 };
 
-template <class B>
-void check_resample(Shape<4> const& fine, Shape<4> const& coarse) {
+inline void check_resample(Shape<4> const& fine, Shape<4> const& coarse, ResampleOptions const& options) {
+  expect(options.method != Resampling::area || !options.align_corners,
+         "resample: means over the area of pixels have no corners to align; leave align_corners false");
   expect_shape(fine[0] == coarse[0] && fine[3] == coarse[3],
                "resample: images " + to_string(fine) + " and " + to_string(coarse) + " differ in number or channels");
   std::size_t constexpr limit = std::size_t{1} << 30;  // of positions in 32 bits
@@ -376,7 +383,7 @@ template <class B>
 void resample(Workspace<B>& ws, ConstTensorRef<4, B> const& x, TensorRef<4, B> const& y,
               ResampleOptions const& options) {
   using T = typename B::scalar_type;
-  detail::check_resample<B>(shape_of(x), shape_of(y));
+  detail::check_resample(shape_of(x), shape_of(y), options);
   std::size_t const n = x.extent(0), h = x.extent(1), w = x.extent(2), p = y.extent(1), q = y.extent(2),
                     c = x.extent(3);
   if (y.size() == 0) return;
@@ -414,7 +421,7 @@ template <class B>
 void resample_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx,
                        ResampleOptions const& options) {
   using T = typename B::scalar_type;
-  detail::check_resample<B>(shape_of(gx.out), shape_of(gy));
+  detail::check_resample(shape_of(gx.out), shape_of(gy), options);
   std::size_t const n = gx.out.extent(0), h = gx.out.extent(1), w = gx.out.extent(2), p = gy.extent(1),
                     q = gy.extent(2), c = gy.extent(3);
   if (gx.out.size() == 0) return;
