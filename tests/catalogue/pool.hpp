@@ -35,6 +35,7 @@ inline auto pool_cases() {
       // Means over 4 or 16 numbers are exact; the slope of a maximum is not, where integers are equal.
       one.exact_on_integers = options.count_padding || maxima;
       one.linear = !maxima;
+      one.second_order = one.linear;
       one.per_image = {0};
       if (!options.count_padding || options.padding == heliograd::Padding2d(0)) {
         std::string const symmetric = std::to_string(options.padding.top);
@@ -84,6 +85,7 @@ inline auto pool_cases() {
                }};
     one.exact_on_integers = shape[2] != 9;
     one.linear = true;
+    one.second_order = one.linear;
     one.per_image = {0};
     one.peer = "x[0].mean((1, 2))";
     cases.push_back(one);
@@ -95,6 +97,7 @@ inline auto pool_cases() {
                   return reference::pool(reference::pool(in[0], {3, 2, 1}, false), {3, 2, 1}, false);
                 }};
   scales.linear = true;
+  scales.second_order = scales.linear;
   cases.push_back(scales);
   return cases;
 }

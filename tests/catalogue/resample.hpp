@@ -22,6 +22,7 @@ inline auto resample_cases() {
                    exact};
     op_case.integer_range = 64;
     op_case.linear = true;
+    op_case.second_order = op_case.linear;
     op_case.per_image = {0};
     op_case.double_bar = 5e-15;  // the reference's positions are in double as well, and wrong by their last place
     std::string const size =

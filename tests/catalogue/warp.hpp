@@ -38,6 +38,7 @@ inline auto warp_cases() {
               in[0], height, width, [&](std::size_t n, std::size_t p, std::size_t q) { return map(n, p, q); }, options);
         }};
     one.linear = options.method != Interpolation::pchip;
+    one.second_order = one.linear;
     one.per_image = {0};
     one.double_bar =
         1e-14;  // the reference's positions are in double as well, and wrong by their magnitude's last place
@@ -61,6 +62,7 @@ inline auto warp_cases() {
                }};
     one.linear = !differentiable && options.method != Interpolation::pchip;
     one.double_bar = 1e-14;  // as above
+    one.second_order = one.linear;
     cases.push_back(one);
     return cases.back();
   };

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <heliograd/kernel/pool.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -19,13 +19,10 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// Throws   ShapeError if the window does not fit; UsageError for a padding of a window or more.
 template <class B>
 Var<4, B> average_pool(Var<4, B> x, PoolOptions options = {}) {
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(kernel::pool_shape(x.shape(), options), x.wants_grad());
-  kernel::average_pool<B>(tape.workspace(), x.value, y.value, options);
-  if (y.wants_grad())
-    tape.record("heliograd::average_pool", y,
-                [=](Tape<B>& t) { kernel::average_pool_backward<B>(t.workspace(), y.grad(), t.into(x), options); });
-  return y;
+  return linear_map(
+      "heliograd::average_pool", kernel::pool_shape(x.shape(), options), x,
+      [=](Workspace<B>& ws, auto const& in, auto const& y) { kernel::average_pool<B>(ws, in, y, options); },
+      [=](Workspace<B>& ws, auto const& gy, auto const& gx) { kernel::average_pool_backward<B>(ws, gy, gx, options); });
 }
 
 /// The maximum over a window that moves in steps. NaN is larger than everything.
@@ -56,15 +53,12 @@ Var<4, B> max_pool(Var<4, B> x, PoolOptions options = {}) {
 /// Throws   ShapeError for an image without pixels.
 template <class B>
 Var<2, B> global_average_pool(Var<4, B> x) {
-  Tape<B>& tape = x.tape();
   auto const s = x.shape();
   expect_shape(s[1] > 0 && s[2] > 0, "global_average_pool: x " + to_string(s) + " has no pixels");
-  auto const y = tape.make(Shape<2>{s[0], s[3]}, x.wants_grad());
-  kernel::global_average_pool<B>(tape.workspace(), x.value, y.value);
-  if (y.wants_grad())
-    tape.record("heliograd::global_average_pool", y,
-                [=](Tape<B>& t) { kernel::global_average_pool_backward<B>(t.workspace(), y.grad(), t.into(x)); });
-  return y;
+  return linear_map(
+      "heliograd::global_average_pool", Shape<2>{s[0], s[3]}, x,
+      [](Workspace<B>& ws, auto const& in, auto const& y) { kernel::global_average_pool<B>(ws, in, y); },
+      [](Workspace<B>& ws, auto const& gy, auto const& gx) { kernel::global_average_pool_backward<B>(ws, gy, gx); });
 }
 
 /// x, and x pooled once, twice...: `levels` images, each about half as large as the one before it. With the standard options

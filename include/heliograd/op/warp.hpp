@@ -4,9 +4,42 @@
 #include <cstddef>
 
 #include <heliograd/kernel/warp.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
+
+namespace detail {
+
+/// The transpose of `warp` at given positions, as an op: for the linear methods.
+template <class B, class Positions>
+Var<4, B> warp_transpose(Var<4, B> gy, Shape<4> const& shape, Positions const& positions, WarpOptions options) {
+  options.fill = 0;  // a derivative has nothing to fill in
+  auto const forward = [=](Workspace<B>& ws, auto const& in, auto const& y) {
+    kernel::warp<B>(ws, in, positions, y, options);
+  };
+  return linear_pair(
+      "heliograd::warp_transpose", shape, gy,
+      [=](Workspace<B>& ws, auto const& from, auto const& to) {
+        kernel::warp_backward<B>(ws, {}, positions, from, to, options);
+      },
+      Delivering<decltype(forward)>{forward});
+}
+
+/// Records the gradient of `warp` to x alone.
+template <class B, class Positions>
+void record_warp(Var<4, B> x, Var<4, B> y, Positions const& positions, WarpOptions const& options) {
+  auto const once = [=](Tape<B>& t) {
+    kernel::warp_backward<B>(t.workspace(), x.value, positions, y.grad(), t.into(x), options);
+  };
+  if (options.method == Interpolation::pchip)
+    x.tape().record("heliograd::warp", y, once);
+  else
+    x.tape().record("heliograd::warp", y, once, [=](Tape<B>& t, Var<4, B> gy) {
+      if (t.wants(x)) t.deliver(x, warp_transpose(gy, x.shape(), positions, options));
+    });
+}
+
+}  // namespace detail
 
 /// An image batch sampled at positions that a functor gives for each output pixel: `AffineMap`, a `PositionField`, or one's own
 /// (kernel/positions.hpp).
@@ -14,7 +47,7 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// Shapes   x [n, h, w, c] -> [n, height, width, c].
 /// Math     \f$ y_{pq} = x(\pi(p, q)) \f$, x continued between pixel centres by options.method; options.fill outside.
 /// Gradient to x: every pixel gathers from the outputs that use it, in a fixed order. Exact for the linear methods; for pchip
-///          the derivative of the slopes is included.
+///          the derivative of the slopes is included. Linear methods can be differentiated again.
 /// Keeps    nothing.
 /// Cost     1, 4 or 16 pixels read per output pixel; backward a sort of the output pixels, 4 (h w + 4 p q) bytes of scratch.
 /// Throws   ShapeError for an image without pixels, or a field of another size.
@@ -26,10 +59,7 @@ Var<4, B> warp(Var<4, B> x, Positions const& positions, std::size_t height, std:
   kernel::detail::check_warp(x.shape(), shape, positions);
   auto const y = tape.make(shape, x.wants_grad());
   kernel::warp<B>(tape.workspace(), x.value, positions, y.value, options);
-  if (y.wants_grad())
-    tape.record("heliograd::warp", y, [=](Tape<B>& t) {
-      kernel::warp_backward<B>(t.workspace(), x.value, positions, y.grad(), t.into(x), options);
-    });
+  if (y.wants_grad()) detail::record_warp(x, y, positions, options);
   return y;
 }
 
@@ -37,7 +67,8 @@ Var<4, B> warp(Var<4, B> x, Positions const& positions, std::size_t height, std:
 ///
 /// Shapes   x [n, h, w, c], positions [1, p, q, 2] or [n, p, q, 2] -> [n, p, q, c].
 /// Gradient to x as above; to the positions where options.method is not nearest: the derivative of the interpolation, zero
-///          outside. For bilinear it jumps at pixel centres (the derivative to the right is taken).
+///          outside. For bilinear it jumps at pixel centres (the derivative to the right is taken). Where positions want no
+///          gradient, linear methods can be differentiated again.
 /// Throws   ShapeError for positions of another shape.
 template <class B>
 Var<4, B> warp(Var<4, B> x, Var<4, B> positions, WarpOptions options = {}) {
@@ -52,12 +83,11 @@ Var<4, B> warp(Var<4, B> x, Var<4, B> positions, WarpOptions options = {}) {
   kernel::detail::check_warp(x.shape(), shape, field);
   auto const y = tape.make(shape, x.wants_grad() || positions.wants_grad());
   kernel::warp<B>(tape.workspace(), x.value, field, y.value, options);
-  if (y.wants_grad())
+  if (x.wants_grad() && !positions.wants_grad()) detail::record_warp(x, y, field, options);
+  if (positions.wants_grad())
     tape.record("heliograd::warp", y, [=](Tape<B>& t) {
       if (x.wants_grad()) kernel::warp_backward<B>(t.workspace(), x.value, field, y.grad(), t.into(x), options);
-      if (positions.wants_grad())
-        kernel::warp_backward_positions<B>(t.workspace(), x.value, positions.value, y.grad(), t.into(positions),
-                                           options);
+      kernel::warp_backward_positions<B>(t.workspace(), x.value, positions.value, y.grad(), t.into(positions), options);
     });
   return y;
 }
