@@ -52,6 +52,7 @@
 #include <heliograd/kernel/reduce.hpp>
 #include <heliograd/kernel/reduce_by_key.hpp>
 #include <heliograd/kernel/resample.hpp>
+#include <heliograd/kernel/shift.hpp>
 #include <heliograd/kernel/sobel.hpp>
 #include <heliograd/kernel/soft_histogram.hpp>
 #include <heliograd/kernel/softmax.hpp>
@@ -116,6 +117,7 @@
 #include <heliograd/op/reduce.hpp>
 #include <heliograd/op/resample.hpp>
 #include <heliograd/op/shape.hpp>
+#include <heliograd/op/shift.hpp>
 #include <heliograd/op/softmax.hpp>
 #include <heliograd/op/spectral_norm.hpp>
 #include <heliograd/op/trilinear.hpp>

@@ -51,15 +51,18 @@ TEMPLATE_LIST_TEST_CASE("a constant image stays that constant to the last bit, o
 }
 
 TEST_CASE("the nearest pixel is that of exact arithmetic for all sizes up to 512, and large ones", "[kernel]") {
-  std::vector<std::int32_t> first(16384), reference(16384);
-  std::vector<double> weight(16384);
+  hg::Workspace<hg::Backend<Kokkos::DefaultHostExecutionSpace, double>> ws;
+  auto scope = ws.scope();
+  auto const space = hg::kernel::detail::take_table<double>(scope, 1, 1, 16384);
   auto const right = [&](std::size_t n, std::size_t m, std::size_t o) {
-    hg::kernel::detail::FillTaps<double> const fill{{first.data(), reference.data(), weight.data(), nullptr, 1, n, m},
-                                                    {Resampling::nearest}};
+    auto table = space;
+    table.in = n;
+    table.out = m;
+    hg::kernel::detail::FillTaps<double> const fill{table, {Resampling::nearest}};
     fill(o);
     // the pixel i with i <= (o + 1/2) n/m < i + 1
-    std::size_t const i = static_cast<std::size_t>(reference[o]);
-    return i * 2 * m <= (2 * o + 1) * n && (2 * o + 1) * n < (i + 1) * 2 * m && first[o] == reference[o];
+    std::size_t const i = static_cast<std::size_t>(table.reference[o]);
+    return i * 2 * m <= (2 * o + 1) * n && (2 * o + 1) * n < (i + 1) * 2 * m && table.first[o] == table.reference[o];
   };
   bool all = true;
   for (std::size_t n = 1; n <= 512; ++n)
