@@ -42,6 +42,7 @@
 #include <heliograd/kernel/norm.hpp>
 #include <heliograd/kernel/pad.hpp>
 #include <heliograd/kernel/padding.hpp>
+#include <heliograd/kernel/pchip.hpp>
 #include <heliograd/kernel/permute.hpp>
 #include <heliograd/kernel/pfss_field.hpp>
 #include <heliograd/kernel/pfss_grid.hpp>
@@ -112,6 +113,7 @@
 #include <heliograd/op/modulate.hpp>
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/pad.hpp>
+#include <heliograd/op/pchip.hpp>
 #include <heliograd/op/pointwise.hpp>
 #include <heliograd/op/pool.hpp>
 #include <heliograd/op/reduce.hpp>

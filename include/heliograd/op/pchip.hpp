@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <limits>
+#include <type_traits>
+
+#include <heliograd/kernel/pchip.hpp>
+#include <heliograd/tape/tape.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// Lines of numbers, known at ascending knots, at other points: monotone piecewise cubic interpolation, without overshoot.
+///
+/// Shapes   values [lines, k], knots [k], points [m] -> [lines, m]; knots and points in double, in memory of the backend that
+///          outlives the step.
+/// Math     Hermite's cubic on each interval, with the slopes of Fritsch and Butland; `fill` beyond the knots.
+/// Gradient to the values, slopes included; gathered.
+/// Keeps    nothing; the gradient reads the values again.
+/// Cost     a search per point; backward a sort of the points.
+/// Throws   ShapeError if there is not a value per knot, or fewer than two.
+template <class B, class Knots, class Points>
+Var<2, B> pchip(Var<2, B> values, Knots const& knots, Points const& points,
+                double fill = std::numeric_limits<double>::quiet_NaN()) {
+  static_assert(std::is_same_v<typename Knots::non_const_value_type, double> &&
+                    std::is_same_v<typename Points::non_const_value_type, double>,
+                "heliograd::pchip: knots and points are views of double");
+  Tape<B>& tape = values.tape();
+  kernel::PchipGrid const grid{knots.data(), knots.size(), points.data(), points.size()};
+  Shape<2> const shape{values.shape()[0], points.size()};
+  kernel::detail::check_pchip(values.shape(), shape, grid);
+  auto const y = tape.make(shape, values.wants_grad());
+  kernel::pchip<B>(tape.workspace(), values.value, grid, y.value, fill);
+  if (y.wants_grad())
+    tape.record("heliograd::pchip", y, [=](Tape<B>& t) {
+      kernel::pchip_backward<B>(t.workspace(), values.value, grid, y.grad(), t.into(values));
+    });
+  return y;
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI
