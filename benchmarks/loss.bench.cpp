@@ -6,6 +6,9 @@
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
+#include <heliograd/loss/adversarial.hpp>
+#include <heliograd/loss/correlation.hpp>
+#include <heliograd/loss/flux.hpp>
 #include <heliograd/loss/gradient.hpp>
 #include <heliograd/loss/histogram.hpp>
 #include <heliograd/loss/pixel.hpp>
@@ -48,6 +51,12 @@ auto const histogram = [](auto x, auto y) { return hg::loss::histogram(x, y, {.u
 auto const ssim = [](auto x, auto y) {
   return hg::loss::ssim(x, y, {.data_range = 1, .luminance_of_magnitude = true});
 };
+auto const l1 = [](auto x, auto y) { return hg::loss::l1(x, y); };
+auto const weighted_l1 = [](auto x, auto y) { return hg::loss::l1(x, y, {y.value}); };
+auto const concordance = [](auto x, auto y) { return hg::loss::correlation(x, y); };
+auto const unsigned_flux = [](auto x, auto y) { return hg::loss::unsigned_flux(x, y, 0.003); };
+auto const least_squares = [](auto x, auto y) { return hg::loss::discriminator(x, y); };
+auto const logits = [](auto x, auto y) { return hg::loss::discriminator(x, y, {.game = hg::loss::Game::logit}); };
 auto const all_terms = [](auto x, auto y) {
   return mse(x, y) + 5.0 * gradient(x, y) + 1e-5 * histogram(x, y) + 5e-4 * ssim(x, y);
 };
@@ -56,6 +65,12 @@ BENCHMARK_CAPTURE(step, mse, mse)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(step, gradient, gradient)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(step, histogram, histogram)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(step, ssim, ssim)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(step, l1, l1)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(step, weighted_l1, weighted_l1)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(step, concordance, concordance)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(step, unsigned_flux, unsigned_flux)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(step, least_squares, least_squares)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(step, logits, logits)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(step, super_resolution, all_terms)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace

@@ -75,7 +75,7 @@ endforeach()
 # The umbrella has every header that needs Kokkos alone: all but io, testing, the initialisers and what is private.
 file(READ "${root}/include/heliograd/heliograd.hpp" umbrella)
 file(GLOB_RECURSE names RELATIVE "${root}/include" "${root}/include/*.hpp")
-list(FILTER names EXCLUDE REGEX "/(detail|io|testing)/|/nn/init\\.hpp$|/(fft|pfss|harmonics)\\.hpp$|/heliograd\\.hpp$")
+list(FILTER names EXCLUDE REGEX "/(detail|io|testing)/|/nn/init\\.hpp$|/(fft|pfss|harmonics|power_spectrum)\\.hpp$|/heliograd\\.hpp$")
 foreach(name IN LISTS names)
   string(FIND "${umbrella}" "<${name}>" found)
   if(found EQUAL -1)
