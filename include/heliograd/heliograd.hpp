@@ -68,6 +68,7 @@
 #include <heliograd/loss/feature_matching.hpp>
 #include <heliograd/loss/flux.hpp>
 #include <heliograd/loss/gradient.hpp>
+#include <heliograd/loss/gradient_penalty.hpp>
 #include <heliograd/loss/histogram.hpp>
 #include <heliograd/loss/pixel.hpp>
 #include <heliograd/loss/ssim.hpp>
@@ -109,6 +110,7 @@
 #include <heliograd/op/dot.hpp>
 #include <heliograd/op/dropout.hpp>
 #include <heliograd/op/gaussian_blur.hpp>
+#include <heliograd/op/image_sum.hpp>
 #include <heliograd/op/linear_map.hpp>
 #include <heliograd/op/modulate.hpp>
 #include <heliograd/op/norm.hpp>

@@ -31,6 +31,7 @@ inline std::vector<heliograd::testing::OpCase> cross_entropy_cases() {
                             : reference::mean_of_pairs(std::function<double(double, double)>([](double p, double t) {
                                 return -t * std::log(p + 1e-12) - (1 - t) * std::log(1 - p + 1e-12);
                               }))});
+    cases.back().second_order = true;
     cases.back().refusals = {{{{1, 2, 3, 1}, {1, 3, 2, 1}}, {"[1, 2, 3, 1]", "[1, 3, 2, 1]"}}};
     cases.back().peer =
         logits ? "F.binary_cross_entropy_with_logits(x[0], x[1])" : "F.binary_cross_entropy(x[0], x[1])";
@@ -96,6 +97,7 @@ inline std::vector<heliograd::testing::OpCase> adversarial_cases() {
                            if (options.halve_discriminator && !generator) sum /= 2;
                            return reference::number(options.average_scales ? sum / 2 : sum);
                          }});
+        cases.back().second_order = true;
         cases.back().float_bar = 1e-6;  // sums of four means, some of either sign
       }
   return cases;

@@ -21,6 +21,7 @@ inline std::vector<heliograd::testing::OpCase> gaussian_blur_cases() {
                      [sigma](auto const& in) { return heliograd::gaussian_blur(in.template var<4>(0), sigma); },
                      reference::gaussian_blur(sigma)});
     cases.back().linear = true;
+    cases.back().second_order = true;
     cases.back().per_image = {0};
   }
   cases.push_back({"gaussian_blur, no width", {{{1, 3, 3, 1}}}, [](auto const& in) {

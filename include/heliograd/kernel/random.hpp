@@ -40,6 +40,19 @@ struct BernoulliField {
   KOKKOS_FUNCTION void operator()(std::size_t i) const { y[i] = stream.template uniform<T>(i) < share ? T(1) : T(0); }
 };
 
+template <class T>
+struct RandomMix {
+  RandomStream stream;
+  T const* a;
+  T const* b;
+  std::size_t length;
+  T* y;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    T const share = stream.template uniform<T>(i / length);
+    y[i] = share * a[i] + (T(1) - share) * b[i];
+  }
+};
+
 /// A Poisson draw of a mean, from the numbers of one element of a stream.
 ///
 /// Small means by counting how many factors keep a product of uniform numbers above e^-mean, exactly; large ones by the
@@ -119,6 +132,16 @@ void random_bernoulli(Workspace<B>& ws, RandomStream const& stream, double share
   using T = typename B::scalar_type;
   for_each_element(ws, "heliograd::random_bernoulli", y.size(),
                    detail::BernoulliField<T>{stream, static_cast<T>(share), y.data()});
+}
+
+/// y = s a + (1 - s) b with one uniform share s for each entry of the first axis.
+template <class B, int Rank>
+void random_mix(Workspace<B>& ws, RandomStream const& stream, ConstTensorRef<Rank, B> const& a,
+                ConstTensorRef<Rank, B> const& b, TensorRef<Rank, B> const& y) {
+  using T = typename B::scalar_type;
+  if (y.size() == 0) return;
+  for_each_element(ws, "heliograd::random_mix", y.size(),
+                   detail::RandomMix<T>{stream, a.data(), b.data(), y.size() / y.extent(0), y.data()});
 }
 
 /// What a camera reads of an image x in which one photon counts 1 / gain: y = Poisson(gain x) / gain + N(0, deviation). Exact at

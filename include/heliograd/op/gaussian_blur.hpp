@@ -2,7 +2,7 @@
 #pragma once
 
 #include <heliograd/kernel/gaussian_blur.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -10,7 +10,7 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// Shapes   [n, h, w, c] -> the same.
 /// Math     \f$ y_{pq} = \sum_{ab} w_a w_b x_{p+a, q+b} \f$ with \f$ w_a \propto e^{-a^2 / 2 \sigma^2} \f$ of sum 1; beyond the border the edge is
 ///          repeated, so constant images stay what they are.
-/// Gradient the transpose, exactly.
+/// Gradient the transpose, exactly; to any order.
 /// Keeps    nothing.
 /// Cost     two passes of 8 sigma + 1 taps, in both directions, over one image of scratch; carried in double.
 /// Throws   UsageError unless sigma lies in (0, 32].
@@ -18,13 +18,12 @@ template <class B>
 Var<4, B> gaussian_blur(Var<4, B> x, double sigma) {
   constexpr char const* name = "heliograd::gaussian_blur";
   auto const taps = kernel::gaussian_taps(name, sigma);
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(x.shape(), x.wants_grad());
-  kernel::gaussian_blur<B>(tape.workspace(), x.value, taps, y.value);
-  if (y.wants_grad())
-    tape.record(name, y,
-                [=](Tape<B>& t) { kernel::gaussian_blur_backward<B>(t.workspace(), y.grad(), taps, t.into(x)); });
-  return y;
+  return linear_map(
+      name, x.shape(), x,
+      [taps](Workspace<B>& ws, auto const& in, auto const& y) { kernel::gaussian_blur<B>(ws, in, taps, y); },
+      [taps](Workspace<B>& ws, auto const& gy, auto const& gx) {
+        kernel::gaussian_blur_backward<B>(ws, gy, taps, gx);
+      });
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI
