@@ -7,12 +7,13 @@
 #include <heliograd/loss/correlation.hpp>
 #include <heliograd/testing/op_case.hpp>
 #include "reference/correlation.hpp"
+#include "reference/pool.hpp"
 
 namespace test {
 
 /// The third input as weights, if it is there.
 template <class B>
-heliograd::ConstTensorRef<4, B> weights_of(heliograd::testing::Inputs<B> const& in, bool weighted) {
+heliograd::TensorRef<4, B> weights_of(heliograd::testing::Inputs<B> const& in, bool weighted) {
   if (!weighted) return {};
   return in.template var<4>(2).value;
 }
@@ -51,6 +52,22 @@ inline std::vector<heliograd::testing::OpCase> correlation_cases() {
   add("correlation, concordance, weights", {2, 4, 5, 1}, {.each_image = true}, true);
   add("correlation, pearson", {2, 5, 6, 1}, {.agreement = Agreement::pearson}, false, 3);
   add("correlation, pearson, weights", {1, 5, 6, 2}, {.agreement = Agreement::pearson, .epsilon = 0.5}, true);
+  for (std::size_t const levels : {1u, 4u}) {
+    cases.push_back(
+        {"correlation_pyramid of " + std::to_string(levels), weighted_pair({1, 21, 16, 1}, false),
+         [levels](auto const& in) {
+           return heliograd::loss::correlation_pyramid(in.template var<4>(0), in.template var<4>(1), levels);
+         },
+         [levels](std::vector<HostTensor> in) {
+           auto mean = host_zeros({});
+           for (std::size_t k = 0; k < levels; ++k) {
+             mean.values[0] += reference::disagreement(true, 1e-8, 1)(in).values[0] / static_cast<double>(levels);
+             for (HostTensor& image : in) image = reference::pool(image, {3, 2, 1}, false);
+           }
+           return mean;
+         }});
+    cases.back().refusals = pair_refusals(false);
+  }
   return cases;
 }
 

@@ -7,8 +7,10 @@
 
 #include <heliograd/core/copy.hpp>
 #include <heliograd/loss/adversarial.hpp>
+#include <heliograd/loss/flux.hpp>
 #include <heliograd/loss/gradient.hpp>
 #include <heliograd/loss/gradient_penalty.hpp>
+#include <heliograd/loss/histogram.hpp>
 #include <heliograd/loss/pixel.hpp>
 #include <heliograd/op/activation.hpp>
 #include <heliograd/op/conv2d.hpp>
@@ -53,6 +55,12 @@ TEST_CASE("second derivatives of losses", "[loss]") {
   check("l1", [](auto x, auto, auto z) { return loss::l1(x, z); });
   check("l1, weights", [&](auto x, auto y, auto) { return loss::l1(x, y, {weights}); });
   check("gradient", [](auto x, auto, auto z) { return loss::gradient(x, z); });
+  check("net_flux", [](auto x, auto, auto z) { return loss::net_flux(x, z); });
+  check("unsigned_flux", [](auto x, auto, auto z) { return loss::unsigned_flux(x, z, 0.2); });
+  check("unsigned_flux, weights", [&](auto x, auto y, auto) { return loss::unsigned_flux(x, y, 0.2, {weights}); });
+  check("histogram", [](auto x, auto, auto z) {
+    return loss::histogram(x, z, {.noise = 60, .limit = 3000, .step = 0.3, .unit = 3500});
+  });
   check("bce_with_logits", [](auto x, auto y, auto) { return loss::bce_with_logits(x, y); });
   check("least squares", [](auto x, auto, auto z) { return loss::discriminator(x, z); });
   check("logit", [](auto x, auto, auto z) { return loss::discriminator(x, z, {.game = loss::Game::logit}); });

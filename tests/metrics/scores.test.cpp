@@ -200,3 +200,21 @@ TEST_CASE("a daily line is found in an uneven series with gaps", "[metrics]") {
   CHECK_THROWS_AS(metrics::periodogram(times, {1, 2}, 1), hg::UsageError);
   CHECK_THROWS_AS(metrics::periodogram({0, 24, 48, 72, 96}, {1, 2, 3, 4, 5}, 1.0 / 24), hg::NumericalError);
 }
+
+#ifdef KOKKOS_ENABLE_OPENMP
+TEMPLATE_LIST_TEST_CASE("scores have the same bits for any number of threads", "[metrics]", test::Backends) {
+  auto const images = test::Images(150, 161).spoil();
+  auto const all = [&](int threads) {
+    test::OnDevice<TestType> device(images, Kokkos::OpenMP(threads));
+    auto& [ws, p, t, mask, radius] = device;
+    auto const partial = metrics::partial_correlation<TestType>(ws, p, t, radius, mask).value();
+    auto const overlap = metrics::overlap<TestType>(ws, p, t, mask, radius).jaccard();
+    auto const close = metrics::close_share<TestType>(ws, p, t, 0.1, mask).value();
+    auto const median = metrics::quantiles<TestType>(ws, p, {0.3}, mask).front();
+    auto const concordance = metrics::pearson<TestType>(ws, p, t, mask).concordance();
+    return std::vector{partial, overlap, close, median, concordance};
+  };
+  auto const one = all(1);
+  for (int const threads : {2, 3, 8}) CHECK(all(threads) == one);
+}
+#endif

@@ -16,17 +16,29 @@ namespace heliograd::inline HELIOGRAD_ABI::kernel {
 /// \name What a pixel of field b lets through, and its slope.
 ///@{
 struct NetFlux {
-  KOKKOS_FUNCTION double value(double b) const { return b; }
-  KOKKOS_FUNCTION double slope(double) const { return 1; }
+  template <class T>
+  KOKKOS_FUNCTION T value(T b) const {
+    return b;
+  }
+  template <class T>
+  KOKKOS_FUNCTION T slope(T) const {
+    return T(1);
+  }
 };
 
 /// |b|, rounded off below `smooth` so that it has a slope everywhere. Without smoothing the slope at 0 is 0.
+template <class Scalar>
 struct UnsignedFlux {
-  double smooth = 0;
-  KOKKOS_FUNCTION double value(double b) const { return Kokkos::sqrt(b * b + smooth * smooth); }
-  KOKKOS_FUNCTION double slope(double b) const {
-    double const root = value(b);
-    return root > 0 ? b / root : 0.0;
+  Scalar smooth = 0;
+  template <class T>
+  KOKKOS_FUNCTION T value(T b) const {
+    using Kokkos::sqrt;
+    return sqrt(b * b + T(smooth * smooth));
+  }
+  template <class T>
+  KOKKOS_FUNCTION T slope(T b) const {
+    T const root = value(b);
+    return root > T(0) ? b / root : T(0);
   }
 };
 ///@}

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include <heliograd/kernel/correlation.hpp>
 #include <heliograd/loss/detail/pair.hpp>
+#include <heliograd/op/arithmetic.hpp>
+#include <heliograd/op/pool.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::loss {
 
@@ -19,7 +22,7 @@ namespace heliograd::inline HELIOGRAD_ABI::loss {
 /// Throws   ShapeError if the shapes differ or there are no elements; UsageError unless epsilon is positive.
 template <int Rank, class B>
 Var<0, B> correlation(Var<Rank, B> prediction, Var<Rank, B> target, CorrelationOptions const& options = {},
-                      ConstTensorRef<Rank, B> weights = {}) {
+                      TensorRef<Rank, B> weights = {}) {
   constexpr char const* name = "heliograd::loss::correlation";
   static_assert(Rank >= 1, "heliograd::loss::correlation: numbers have no correlation");
   detail::expect_pair(name, prediction, target);
@@ -42,6 +45,25 @@ Var<0, B> correlation(Var<Rank, B> prediction, Var<Rank, B> target, CorrelationO
                                                     slope, 1, loss.grad(), t.into(target));
     });
   return loss;
+}
+
+/// The mean of `correlation` over images that get smaller and smaller: the large scales count as much as the pixels
+/// (Jeong et al. 2022, with four levels).
+/// Shapes   two [n, h, w, c] -> [].
+/// Math     \f$ L = \frac1K \sum_{k<K} 1 - C(P^k x, P^k y) \f$ with P the average over windows of 3 in steps of 2, of pixels inside the image
+/// Keeps    the smaller images, a third of the arguments' size together.
+/// Cost     4/3 of `correlation` and of `average_pool`.
+/// Otherwise as `correlation`.
+template <class B>
+Var<0, B> correlation_pyramid(Var<4, B> prediction, Var<4, B> target, std::size_t levels = 4,
+                              CorrelationOptions const& options = {}) {
+  expect(levels > 0, "heliograd::loss::correlation_pyramid: it needs at least one level");
+  detail::expect_pair("heliograd::loss::correlation_pyramid", prediction, target);
+  auto const x = pyramid(prediction, levels);
+  auto const y = pyramid(target, levels);
+  auto total = correlation(x[0], y[0], options);
+  for (std::size_t k = 1; k < levels; ++k) total = total + correlation(x[k], y[k], options);
+  return (1.0 / static_cast<double>(levels)) * total;
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::loss
