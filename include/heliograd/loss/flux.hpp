@@ -34,6 +34,15 @@ struct WeightedFlux {
   }
 };
 
+/// A weight as it counts.
+struct PositivePart {
+  static constexpr int derivatives = 1;
+  template <class T>
+  KOKKOS_FUNCTION T operator()(T weight) const {
+    return weight > T(0) ? weight : T(0);
+  }
+};
+
 /// `through` computes in double, `again` the same in the precision of the tape, for second derivatives.
 template <class Through, class Again, int Rank, class B>
 Var<0, B> squared_flux(char const* name, Through const& through, Again const& again, Var<Rank, B> prediction,

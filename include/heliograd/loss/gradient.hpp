@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <heliograd/core/fill.hpp>
 #include <heliograd/kernel/sobel.hpp>
 #include <heliograd/loss/detail/pair.hpp>
-#include <heliograd/op/arithmetic.hpp>
-#include <heliograd/op/dot.hpp>
-#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::loss {
 
@@ -28,20 +24,6 @@ Var<0, B> gradient(Var<4, B> prediction, Var<4, B> target, double scale = kernel
       },
       [scale](Workspace<B>& ws, auto const& x, auto const& y, auto const& gmean, auto const& gx) {
         kernel::mean_sobel_energy_backward<B>(ws, x, y, scale, gmean, gx);
-      },
-      [scale](auto const& x, auto const& y, auto const& gmean) {
-        // The gradient is linear in x - y, and its matrix is symmetric.
-        auto const slope = [scale](Workspace<B>& ws, auto const& d, auto const& out) {
-          auto scope = ws.scope();
-          auto const zero = scope.tensor(shape_of(d));
-          auto const one = scope.tensor(Shape<0>{});
-          fill(ws.exec(), zero, typename B::scalar_type(0));
-          fill(ws.exec(), one, typename B::scalar_type(1));
-          kernel::mean_sobel_energy_backward<B>(ws, d, zero, scale, one, out);
-        };
-        auto const d = x - y;
-        return heliograd::scale(
-            gmean, heliograd::detail::linear_pair("heliograd::loss::gradient", d.shape(), d, slope, slope));
       });
 }
 

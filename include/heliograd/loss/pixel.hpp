@@ -13,7 +13,7 @@ namespace heliograd::inline HELIOGRAD_ABI::loss {
 namespace detail {
 template <class Penalty, int Rank, class B>
 Var<0, B> mean_penalty(char const* name, Var<Rank, B> prediction, Var<Rank, B> target,
-                       ConstTensorRef<Rank, B> const& weights) {
+                       TensorRef<Rank, B> const& weights) {
   constexpr Bend bend = std::is_same_v<Penalty, kernel::SquaredPenalty> ? Bend::quadratic : Bend::straight;
   expect_weights(name, prediction, weights);
   if (!weights.data())
@@ -42,12 +42,12 @@ Var<0, B> mean_penalty(char const* name, Var<Rank, B> prediction, Var<Rank, B> t
 /// Math     \f$ L = \frac1N \sum_i (x_i - y_i)^2 \f$; with weights \f$ L = \sum_i w_i (x_i - y_i)^2 / \sum_i w_i \f$ over those that
 ///          are positive, 0 if none is. What has no positive weight does not count, a NaN neither.
 /// Gradient \f$ \bar x_i = \frac{2 \bar L}{N} (x_i - y_i) \f$, or with \f$ w_i / \sum w \f$ for 1/N; its negative for the target if it
-///          wants one; none for the weights.
+///          wants one; none for the weights. Twice differentiable.
 /// Keeps    nothing but its arguments.
 /// Cost     one pass forward, one backward per gradient; summed in double in a fixed order.
 /// Throws   ShapeError if the shapes differ or there are no elements.
 template <int Rank, class B>
-Var<0, B> mse(Var<Rank, B> prediction, Var<Rank, B> target, ConstTensorRef<Rank, B> weights = {}) {
+Var<0, B> mse(Var<Rank, B> prediction, Var<Rank, B> target, TensorRef<Rank, B> weights = {}) {
   return detail::mean_penalty<kernel::SquaredPenalty>("heliograd::loss::mse", prediction, target, weights);
 }
 
@@ -55,7 +55,7 @@ Var<0, B> mse(Var<Rank, B> prediction, Var<Rank, B> target, ConstTensorRef<Rank,
 /// Math     \f$ L = \frac1N \sum_i |x_i - y_i| \f$
 /// Gradient \f$ \bar x_i = \frac{\bar L}{N} \operatorname{sign}(x_i - y_i) \f$, zero where they are equal.
 template <int Rank, class B>
-Var<0, B> l1(Var<Rank, B> prediction, Var<Rank, B> target, ConstTensorRef<Rank, B> weights = {}) {
+Var<0, B> l1(Var<Rank, B> prediction, Var<Rank, B> target, TensorRef<Rank, B> weights = {}) {
   return detail::mean_penalty<kernel::AbsolutePenalty>("heliograd::loss::l1", prediction, target, weights);
 }
 

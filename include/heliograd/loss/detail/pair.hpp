@@ -23,7 +23,7 @@ void expect_pair(char const* name, Var<Rank, B> const& prediction, Var<Rank, B> 
 
 /// Throws unless the weights, where there are any, have the shape of what they weigh.
 template <int Rank, class B>
-void expect_weights(char const* name, Var<Rank, B> const& prediction, ConstTensorRef<Rank, B> const& weights) {
+void expect_weights(char const* name, Var<Rank, B> const& prediction, TensorRef<Rank, B> const& weights) {
   if (weights.data())
     expect_shape(shape_of(weights) == prediction.shape(), std::string(name) + ": the prediction has " +
                                                               to_string(prediction.shape()) + ", the weights have " +
