@@ -54,7 +54,7 @@ inline std::vector<heliograd::testing::OpCase> correlation_cases() {
   add("correlation, pearson, weights", {1, 5, 6, 2}, {.agreement = Agreement::pearson, .epsilon = 0.5}, true);
   for (std::size_t const levels : {1u, 4u}) {
     cases.push_back(
-        {"correlation_pyramid of " + std::to_string(levels), weighted_pair({1, 21, 16, 1}, false),
+        {"correlation_pyramid, levels: " + std::to_string(levels), weighted_pair({1, 21, 16, 1}, false),
          [levels](auto const& in) {
            return heliograd::loss::correlation_pyramid(in.template var<4>(0), in.template var<4>(1), levels);
          },
