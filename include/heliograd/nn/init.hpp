@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <Kokkos_Core.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <vector>
@@ -14,11 +16,30 @@
 namespace heliograd::inline HELIOGRAD_ABI::nn {
 
 namespace detail {
+template <class Scalar, class Draw>
+struct DrawChunk {
+  static constexpr std::size_t size = 8192;
+  Draw draw;
+  Scalar* values;
+  std::size_t count;
+
+  void operator()(std::size_t chunk) const {
+    std::size_t const end = std::min(count, (chunk + 1) * size);
+    for (std::size_t i = chunk * size; i < end; ++i) values[i] = static_cast<Scalar>(draw(i));
+  }
+};
+
+/// Element i becomes draw(i), a number that depends on i alone: the host's threads share the work.
 template <class View, class Draw>
 void draw_into(View const& tensor, Draw const& draw) {
   using Scalar = typename View::non_const_value_type;
+  using Chunk = DrawChunk<Scalar, Draw>;
+  using Host = Kokkos::DefaultHostExecutionSpace;
   std::vector<Scalar> values(tensor.size());
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<Scalar>(draw(i));
+  std::size_t const chunks = (values.size() + Chunk::size - 1) / Chunk::size;
+  Kokkos::parallel_for("heliograd::init", Kokkos::RangePolicy<Host, Kokkos::IndexType<std::size_t>>(0, chunks),
+                       Chunk{draw, values.data(), values.size()});
+  Host{}.fence("heliograd::init");
   from_host(typename View::execution_space{}, tensor, values);
 }
 }  // namespace detail
