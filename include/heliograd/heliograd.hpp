@@ -39,6 +39,7 @@
 #include <heliograd/kernel/flux.hpp>
 #include <heliograd/kernel/gaussian_blur.hpp>
 #include <heliograd/kernel/launch.hpp>
+#include <heliograd/kernel/matmul.hpp>
 #include <heliograd/kernel/norm.hpp>
 #include <heliograd/kernel/pad.hpp>
 #include <heliograd/kernel/padding.hpp>
@@ -95,6 +96,7 @@
 #include <heliograd/nn/attention.hpp>
 #include <heliograd/nn/conv.hpp>
 #include <heliograd/nn/dropout.hpp>
+#include <heliograd/nn/linear.hpp>
 #include <heliograd/nn/mode.hpp>
 #include <heliograd/nn/norm.hpp>
 #include <heliograd/nn/patch_discriminator.hpp>
@@ -111,7 +113,9 @@
 #include <heliograd/op/dropout.hpp>
 #include <heliograd/op/gaussian_blur.hpp>
 #include <heliograd/op/image_sum.hpp>
+#include <heliograd/op/linear.hpp>
 #include <heliograd/op/linear_map.hpp>
+#include <heliograd/op/matmul.hpp>
 #include <heliograd/op/modulate.hpp>
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/pad.hpp>

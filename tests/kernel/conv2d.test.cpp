@@ -88,6 +88,7 @@ std::vector<hg::ConvAlgorithm> algorithms_for(Shape<4> const& weight, hg::Conv2d
   using enum hg::ConvAlgorithm;
   std::vector<hg::ConvAlgorithm> algorithms{direct};
   bool const square = weight[0] == weight[1] && options.dilation == 1;
+  if (square && weight[0] == 1 && options.stride == 1 && options.padding == hg::Padding2d(0)) algorithms.push_back(gemm);
   if (square && weight[0] == 3 && options.stride == 1) algorithms.push_back(winograd_f2);
   return algorithms;
 }

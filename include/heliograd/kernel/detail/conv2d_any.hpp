@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include <heliograd/core/sink.hpp>
 #include <heliograd/core/tensor.hpp>
@@ -21,6 +22,15 @@
 /// x and w. A transposed convolution is the same form with the roles of x and y exchanged.
 namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
+/// A convolution with a 1x1 filter does not care where a pixel stands: all pixels of the batch in one row.
+inline Conv2dGeometry in_one_row(Conv2dGeometry g) {
+  std::int64_t const pixels = static_cast<std::int64_t>(g.images) * g.height * g.width;
+  if (pixels == 0 || pixels > std::numeric_limits<int>::max()) return g;
+  g.images = g.height = g.out_height = 1;
+  g.width = g.out_width = static_cast<int>(pixels);
+  return g;
+}
+
 /// A sink for one group of channels.
 template <class B>
 Sink<4, B> shifted(Sink<4, B> const& sink, std::int64_t numbers) {
@@ -29,10 +39,11 @@ Sink<4, B> shifted(Sink<4, B> const& sink, std::int64_t numbers) {
 
 /// y = beta y + bias + the correlation of x with the filters. The bias may be null.
 template <class B, class T = typename B::scalar_type>
-void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dOptions const& options, T const* x, T const* weight,
+void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* x, T const* weight,
                 T const* bias, Sink<4, B> y) {
   if constexpr (B::on_host) {
-    ConvAlgorithm const algorithm = choose(g, options);
+    ConvAlgorithm const algorithm = choose(geometry, options);
+    Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
@@ -43,16 +54,17 @@ void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dOptions const& 
         conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
     }
   } else {
-    for_each_item(ws, "heliograd::conv2d", y.out.size(), Conv2dElement<B>{g, x, weight, bias, y});
+    for_each_item(ws, "heliograd::conv2d", y.out.size(), Conv2dElement<B>{geometry, x, weight, bias, y});
   }
 }
 
 /// gx = beta gx + bias + the gradient with respect to x. The bias, which transposed convolutions have, may be null.
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dOptions const& options, T const* gy,
+void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* gy,
                               T const* weight, T const* bias, Sink<4, B> gx) {
   if constexpr (B::on_host) {
-    ConvAlgorithm const algorithm = choose(g, options);
+    ConvAlgorithm const algorithm = choose(geometry, options);
+    Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
@@ -64,16 +76,17 @@ void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dO
     }
   } else {
     for_each_item(ws, "heliograd::conv2d_backward_data", gx.out.size(),
-                  Conv2dBackwardDataElement<B>{g, gy, weight, bias, gx});
+                  Conv2dBackwardDataElement<B>{geometry, gy, weight, bias, gx});
   }
 }
 
 /// gw = beta gw + the gradient with respect to the weights.
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2dOptions const& options, T const* x,
+void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* x,
                                 T const* gy, Sink<4, B> gw) {
   if constexpr (B::on_host) {
-    ConvAlgorithm const algorithm = choose(g, options);
+    ConvAlgorithm const algorithm = choose(geometry, options);
+    Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
@@ -84,8 +97,8 @@ void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& g, Conv2
     }
   } else {
     reduce<1>(ws, "heliograd::conv2d_backward_weight", gw.out.size(),
-              static_cast<std::size_t>(g.images) * static_cast<std::size_t>(g.out_height) * g.out_width,
-              Conv2dWeightTerm<T>{g, x, gy}, DeliverSum<4, B>{gw});
+              static_cast<std::size_t>(geometry.images) * static_cast<std::size_t>(geometry.out_height) * geometry.out_width,
+              Conv2dWeightTerm<T>{geometry, x, gy}, DeliverSum<4, B>{gw});
   }
 }
 

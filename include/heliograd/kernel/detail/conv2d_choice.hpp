@@ -15,19 +15,22 @@ namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 struct ConvChoice {
   ConvAlgorithm algorithm;
   char const* serves;
-  int smallest_filter, largest_filter;  ///< square ones
+  int smallest_filter, largest_filter;  ///< square ones, without dilation
   int stride;
+  bool padded;          ///< whether there may be padding
   int fewest_channels;  ///< on either side, for `automatic` to take it
 };
 
 /// The first row that fits is taken; `direct` serves what is left.
 inline constexpr ConvChoice conv_choices[] = {
-    {ConvAlgorithm::winograd_f2, "3 x 3 filters of stride 1", 3, 3, 1, 16},
+    {ConvAlgorithm::gemm, "1 x 1 filters of stride 1 without padding", 1, 1, 1, false, 1},
+    {ConvAlgorithm::winograd_f2, "3 x 3 filters of stride 1", 3, 3, 1, true, 16},
 };
 
 inline bool serves(ConvChoice const& choice, Conv2dGeometry const& g) {
   return g.filter_height == g.filter_width && g.filter_height >= choice.smallest_filter &&
-         g.filter_height <= choice.largest_filter && g.stride == choice.stride && g.dilation == 1;
+         g.filter_height <= choice.largest_filter && g.stride == choice.stride && (g.dilation == 1 || g.filter_height == 1) &&
+         (choice.padded || g.padding == Padding2d(0));
 }
 
 /// The algorithm that the options name, if it serves this geometry; else the first of the table that pays.

@@ -23,6 +23,11 @@ namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 inline constexpr int block_pixels = 256;
 inline constexpr int block_columns = 64;
 
+/// Rectangles of a result; where it is a single row, they are as long as they are large.
+inline BlockGrid rectangles(int images, int height, int width) {
+  return BlockGrid::about(images, height, width, block_pixels, height == 1 ? block_pixels : block_columns);
+}
+
 /// The image that a group of channels of x is, from the first pixel of image n on.
 template <class T>
 PaddedImage<T> x_image(Conv2dGeometry const& g, T const* x, int n) {
@@ -140,7 +145,7 @@ template <class B, class T = typename B::scalar_type>
 void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias, Sink<4, B> y) {
   auto scope = ws.scope();
   Panels<T> const panels{g.out_channels};
-  BlockGrid const grid = BlockGrid::about(g.images, g.out_height, g.out_width, block_pixels, block_columns);
+  BlockGrid const grid = rectangles(g.images, g.out_height, g.out_width);
   bool const in_place = g.padding == Padding2d(0) && g.groups == 1;
   std::int64_t const strip_columns = (grid.most_columns() - 1) * g.stride + g.span_across();
   std::int64_t const strip_rows = (grid.most_rows() - 1) * g.stride + g.span_down();
@@ -370,7 +375,7 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
                                Sink<4, B> gx) {
   auto scope = ws.scope();
   Panels<T> const panels{g.in_channels};
-  BlockGrid const grid = BlockGrid::about(g.images, g.height, g.width, block_pixels, block_columns);
+  BlockGrid const grid = rectangles(g.images, g.height, g.width);
   Phase* const phases =
       scope.template take<Phase>(static_cast<std::size_t>(g.stride) * static_cast<std::size_t>(g.stride));
   Conv2dBackwardData<B> kernel{g, grid, phases, 0, 0, gy, nullptr, nullptr, nullptr, gx, nullptr, 0, 0, 0};
