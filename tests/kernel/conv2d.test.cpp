@@ -88,8 +88,10 @@ std::vector<hg::ConvAlgorithm> algorithms_for(Shape<4> const& weight, hg::Conv2d
   using enum hg::ConvAlgorithm;
   std::vector<hg::ConvAlgorithm> algorithms{direct};
   bool const square = weight[0] == weight[1] && options.dilation == 1;
-  if (square && weight[0] == 1 && options.stride == 1 && options.padding == hg::Padding2d(0)) algorithms.push_back(gemm);
+  if (square && weight[0] == 1 && options.stride == 1 && options.padding == hg::Padding2d(0))
+    algorithms.push_back(gemm);
   if (square && weight[0] == 3 && options.stride == 1) algorithms.push_back(winograd_f2);
+  if (square && weight[0] >= 4 && weight[0] <= 6 && options.stride == 2) algorithms.push_back(polyphase);
   return algorithms;
 }
 
@@ -319,25 +321,36 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, 
 
 TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv2d]", test::Backends) {
   using B = TestType;
-  // The reference is itself rounded to double.
-  double const bar = std::is_same_v<typename B::scalar_type, float> ? 5e-7 : 5e-15;
-  for (auto const algorithm : {hg::ConvAlgorithm::direct, hg::ConvAlgorithm::winograd_f2})
+  using enum hg::ConvAlgorithm;
+  bool const is_float = std::is_same_v<typename B::scalar_type, float>;
+  struct Bar {
+    hg::ConvAlgorithm algorithm;
+    std::size_t filter;
+    int stride;
+    double single;
+  };
+  // In double, the reference is itself rounded.
+  for (Bar const& bar : {Bar{direct, 3, 1, 5e-7},
+                         {winograd_f2, 3, 1, 5e-7},
+                         {winograd_f4, 3, 1, 6e-6},
+                         {direct, 4, 2, 5e-7},
+                         {polyphase, 4, 2, 7e-7},
+                         {polyphase, 5, 2, 7e-7}})
     for (double const scale : {1e-6, 1.0, 1e6})
-      for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // 576 and 4608 terms
-        Problem<B> problem({2, 6, 7, channels}, {3, 3, channels, 24},
-                           {.padding = 1, .mode = PaddingMode::reflect, .algorithm = algorithm}, false);
+      for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // up to 4608 terms, or 12800
+        Problem<B> problem(
+            {2, 6, 7, channels}, {bar.filter, bar.filter, channels, 24},
+            {.stride = bar.stride, .padding = 1, .mode = PaddingMode::reflect, .algorithm = bar.algorithm}, false);
         for (double& value : problem.x)
           value = static_cast<double>(static_cast<typename B::scalar_type>(value * scale));
-        for (Values* values : {&problem.weight, &problem.bias, &problem.gy})
-          for (double& value : *values) value = static_cast<double>(static_cast<typename B::scalar_type>(value));
         auto const results = problem.run();
         auto const& conv = problem.conv;
-        bool const winograd = algorithm != hg::ConvAlgorithm::direct;
-        CAPTURE(scale, channels, winograd);
-        CHECK(hg::testing::compare(results.y, conv.forward(problem.x, problem.weight, problem.bias)).relative < bar);
-        CHECK(hg::testing::compare(results.gx, conv.backward_data(problem.gy, problem.weight)).relative < bar);
-        CHECK(hg::testing::compare(results.gw, conv.backward_weight(problem.x, problem.gy)).relative < bar);
-        CHECK(hg::testing::compare(results.gb, conv.backward_bias(problem.gy)).relative < bar);
+        double const limit = is_float ? bar.single : bar.algorithm == winograd_f4 ? 2e-14 : 5e-15;
+        CAPTURE(scale, channels, to_string(bar.algorithm), bar.filter);
+        CHECK(hg::testing::compare(results.y, conv.forward(problem.x, problem.weight, problem.bias)).relative < limit);
+        CHECK(hg::testing::compare(results.gx, conv.backward_data(problem.gy, problem.weight)).relative < limit);
+        CHECK(hg::testing::compare(results.gw, conv.backward_weight(problem.x, problem.gy)).relative < limit);
+        CHECK(hg::testing::compare(results.gb, conv.backward_bias(problem.gy)).relative < limit);
       }
 }
 
@@ -346,8 +359,21 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any
                         "[kernel][conv2d]", test::Backends) {
   using B = TestType;
   if constexpr (std::is_same_v<test::ExecutionSpace, Kokkos::OpenMP>) {
-    for (auto const& [c_in, c_out] : {std::pair<std::size_t, std::size_t>{33, 64}, {2, 64}, {64, 1}}) {
-      Problem<B> const problem({5, 33, 31, c_in}, {3, 3, c_in, c_out}, {1, 1, PaddingMode::reflect}, false);
+    struct Layer {
+      std::size_t c_in, c_out, filter;
+      hg::Conv2dOptions options;
+    };
+    hg::Conv2dOptions const reflect{.padding = 1, .mode = PaddingMode::reflect};
+    hg::Conv2dOptions const halving{.stride = 2, .padding = 1, .algorithm = hg::ConvAlgorithm::polyphase};
+    for (auto const& [c_in, c_out, filter, options] :
+         {Layer{33, 64, 3, reflect},
+          {2, 64, 3, reflect},
+          {64, 1, 3, reflect},
+          {33, 20, 1, {}},
+          {33, 40, 4, halving},
+          {17, 40, 3, {.padding = 1, .algorithm = hg::ConvAlgorithm::winograd_f4}}}) {
+      CAPTURE(c_in, c_out, filter);
+      Problem<B> const problem({5, 33, 31, c_in}, {filter, filter, c_in, c_out}, options, false);
       auto const once = problem.run(Kokkos::OpenMP(1));
       CHECK(problem.run(Kokkos::OpenMP(2)) == once);
       CHECK(problem.run(Kokkos::OpenMP(3)) == once);
@@ -355,7 +381,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any
       std::size_t const x_size = problem.x.size() / 5;
       std::size_t const y_size = problem.gy.size() / 5;
       for (std::size_t const image : {0, 3, 4}) {
-        Problem<B> alone({1, 33, 31, c_in}, {3, 3, c_in, c_out}, {1, 1, PaddingMode::reflect}, false);
+        Problem<B> alone({1, 33, 31, c_in}, {filter, filter, c_in, c_out}, options, false);
         std::copy_n(problem.x.begin() + static_cast<std::ptrdiff_t>(image * x_size), x_size, alone.x.begin());
         std::copy_n(problem.gy.begin() + static_cast<std::ptrdiff_t>(image * y_size), y_size, alone.gy.begin());
         alone.weight = problem.weight;

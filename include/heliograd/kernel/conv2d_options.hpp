@@ -14,7 +14,7 @@ enum class ConvAlgorithm {
   gemm,         ///< 1x1 filters of stride 1: one matrix product over all pixels
   winograd_f2,  ///< 3x3 filters of stride 1: 16 multiplications instead of 36
   winograd_f4,  ///< the same with 36 instead of 144, and about six times the rounding error
-  polyphase,    ///< 3x3 and 4x4 filters of stride 2: a 2x2 filter over the image folded two by two into channels
+  polyphase,    ///< 4x4 to 6x6 filters of stride 2, as 2x2 or 3x3 ones of stride 1 on four phases: 16 instead of 36
 };
 
 /// Which algorithms `automatic` may take. `strict`: those whose rounding error is about that of direct sums. `fast`: also

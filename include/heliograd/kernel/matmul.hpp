@@ -68,7 +68,8 @@ struct MatmulElement {
     T total = 0;
     for (std::size_t first = 0; first < g.depth; first += piece) {
       T part = 0;  // sums in pieces keep rounding errors small
-      for (std::size_t k = first; k < g.depth && k < first + piece; ++k) part += a_row[k * a_step] * b_column[k * b_step];
+      for (std::size_t k = first; k < g.depth && k < first + piece; ++k)
+        part += a_row[k * a_step] * b_column[k * b_step];
       total += part;
     }
     c.add(index, total);

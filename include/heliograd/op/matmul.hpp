@@ -41,7 +41,9 @@ Var<3, B> matmul(Var<3, B> a, Var<3, B> b, MatmulOptions options = {}) {
 template <class B>
 Var<2, B> matmul(Var<2, B> a, Var<2, B> b, MatmulOptions options = {}) {
   Tape<B>& tape = a.tape();
-  auto const batch = [&](Var<2, B> const& x) { return tape.reshape(x, Shape{std::size_t{1}, x.shape()[0], x.shape()[1]}); };
+  auto const batch = [&](Var<2, B> const& x) {
+    return tape.reshape(x, Shape{std::size_t{1}, x.shape()[0], x.shape()[1]});
+  };
   auto const c = matmul(batch(a), batch(b), options);
   return tape.reshape(c, Shape{c.shape()[1], c.shape()[2]});
 }

@@ -31,6 +31,20 @@ inline Conv2dGeometry in_one_row(Conv2dGeometry g) {
   return g;
 }
 
+/// Calls task.template operator()<F>() for the transforms F of an algorithm that has some; false for the others.
+template <class Task>
+bool with_winograd(ConvAlgorithm algorithm, Conv2dGeometry const& g, Task const& task) {
+  if (algorithm == ConvAlgorithm::winograd_f4)
+    task.template operator()<Winograd<4, 3>>();
+  else if (algorithm == ConvAlgorithm::polyphase && g.filter_height <= 4)
+    task.template operator()<Winograd<3, 2>>();
+  else if (algorithm == ConvAlgorithm::polyphase || algorithm == ConvAlgorithm::winograd_f2)
+    task.template operator()<Winograd<2, 3>>();
+  else
+    return false;
+  return true;
+}
+
 /// A sink for one group of channels.
 template <class B>
 Sink<4, B> shifted(Sink<4, B> const& sink, std::int64_t numbers) {
@@ -39,8 +53,8 @@ Sink<4, B> shifted(Sink<4, B> const& sink, std::int64_t numbers) {
 
 /// y = beta y + bias + the correlation of x with the filters. The bias may be null.
 template <class B, class T = typename B::scalar_type>
-void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* x, T const* weight,
-                T const* bias, Sink<4, B> y) {
+void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* x,
+                T const* weight, T const* bias, Sink<4, B> y) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
     Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
@@ -48,10 +62,10 @@ void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions 
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
       T const* const group_bias = bias != nullptr ? bias + out : nullptr;
-      if (algorithm == ConvAlgorithm::winograd_f2)
-        conv2d_winograd<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
-      else
-        conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+      bool const done = with_winograd(algorithm, g, [&]<class F>() {
+        conv2d_winograd<F, B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+      });
+      if (!done) conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
     }
   } else {
     for_each_item(ws, "heliograd::conv2d", y.out.size(), Conv2dElement<B>{geometry, x, weight, bias, y});
@@ -60,8 +74,8 @@ void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions 
 
 /// gx = beta gx + bias + the gradient with respect to x. The bias, which transposed convolutions have, may be null.
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* gy,
-                              T const* weight, T const* bias, Sink<4, B> gx) {
+void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options,
+                              T const* gy, T const* weight, T const* bias, Sink<4, B> gx) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
     Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
@@ -69,10 +83,10 @@ void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, 
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
       T const* const group_bias = bias != nullptr ? bias + in : nullptr;
-      if (algorithm == ConvAlgorithm::winograd_f2)
-        conv2d_backward_data_winograd<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
-      else
-        conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+      bool const done = with_winograd(algorithm, g, [&]<class F>() {
+        conv2d_backward_data_winograd<F, B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+      });
+      if (!done) conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
     }
   } else {
     for_each_item(ws, "heliograd::conv2d_backward_data", gx.out.size(),
@@ -82,23 +96,24 @@ void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, 
 
 /// gw = beta gw + the gradient with respect to the weights.
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* x,
-                                T const* gy, Sink<4, B> gw) {
+void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options,
+                                T const* x, T const* gy, Sink<4, B> gw) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
     Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
-      if (algorithm == ConvAlgorithm::winograd_f2)
-        conv2d_backward_weight_winograd<B>(ws, g, x + in, gy + out, shifted(gw, out));
-      else
-        conv2d_backward_weight_host<B>(ws, g, x + in, gy + out, shifted(gw, out));
+      bool const done = with_winograd(algorithm, g, [&]<class F>() {
+        conv2d_backward_weight_winograd<F, B>(ws, g, x + in, gy + out, shifted(gw, out));
+      });
+      if (!done) conv2d_backward_weight_host<B>(ws, g, x + in, gy + out, shifted(gw, out));
     }
   } else {
-    reduce<1>(ws, "heliograd::conv2d_backward_weight", gw.out.size(),
-              static_cast<std::size_t>(geometry.images) * static_cast<std::size_t>(geometry.out_height) * geometry.out_width,
-              Conv2dWeightTerm<T>{geometry, x, gy}, DeliverSum<4, B>{gw});
+    reduce<1>(
+        ws, "heliograd::conv2d_backward_weight", gw.out.size(),
+        static_cast<std::size_t>(geometry.images) * static_cast<std::size_t>(geometry.out_height) * geometry.out_width,
+        Conv2dWeightTerm<T>{geometry, x, gy}, DeliverSum<4, B>{gw});
   }
 }
 

@@ -30,6 +30,28 @@ struct PaddedImage {
     }
   }
 
+  /// The same where `fold` x `fold` pixels are made one, with their channels one after the other: `rows` x `columns` such
+  /// pixels are copied.
+  void copy_folded(int top, int left, int rows, int columns, int fold, T* to) const {
+    if (fold == 1) return copy_rectangle(top, left, rows, columns, to);
+    std::int64_t const folded_pixel = static_cast<std::int64_t>(fold) * fold * channels;
+    for (int r = 0; r < rows * fold; ++r) {
+      int const source = padded_source(top + r, height, mode);
+      bool const inside = source >= 0 && source < height;
+      T const* const row = data + static_cast<std::int64_t>(inside ? source : 0) * width * pixel;
+      T* const line = to + r / fold * columns * folded_pixel + static_cast<std::int64_t>(r % fold) * fold * channels;
+      for (int c = 0; c < columns; ++c) {
+        T* const folded = line + c * folded_pixel;
+        for (int b = 0; b < fold; ++b)
+          if (inside)
+            copy_pixel(row, left + c * fold + b, folded + static_cast<std::int64_t>(b) * channels);
+          else
+            std::memset(folded + static_cast<std::int64_t>(b) * channels, 0,
+                        static_cast<std::size_t>(channels) * sizeof(T));
+      }
+    }
+  }
+
  private:
   void copy_row(T const* row, int left, int columns, T* to) const {
     int const inside_begin = std::min(std::max(0, -left), columns);
