@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Convolutions of the super-resolution network, all directions. "GFLOP/s" counts the products of the definition, whatever
+// Convolutions of the networks, all directions; backward_data is a transposed convolution. "GFLOP/s" counts the products of the definition, whatever
 // the algorithm; "of_peak" divides by the multiply-add peak of the same run. Winograd may exceed 1, and so does the
 // convolution that up-samples at low resolution.
 #include <benchmark/benchmark.h>
@@ -98,12 +98,20 @@ void register_all(std::string const& scalar) {
   auto const reflect = [](ConvAlgorithm algorithm) {
     return hg::Conv2dOptions{.padding = 1, .mode = PaddingMode::reflect, .algorithm = algorithm};
   };
+  auto const halving = [](ConvAlgorithm algorithm) {
+    return hg::Conv2dOptions{.stride = 2, .padding = 1, .algorithm = algorithm};
+  };
   std::vector<Layer> const layers{
       {"3x3_2to64", {32, 32, 32, 2}, {3, 3, 2, 64}, reflect(ConvAlgorithm::automatic)},
       {"3x3_64to64_direct", {32, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::direct)},
-      {"3x3_64to64_winograd", {32, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
-      {"3x3_64to64_patch_winograd", {1, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
-      {"3x3_64to64_disk_winograd", {1, 512, 512, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
+      {"3x3_64to64_winograd_f2", {32, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
+      {"3x3_64to64_patch_winograd_f2", {1, 32, 32, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
+      {"3x3_64to64_disk_winograd_f2", {1, 512, 512, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f2)},
+      {"3x3_64to64_disk_winograd_f4", {1, 512, 512, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f4)},
+      {"4x4s2_64to128_direct", {4, 128, 128, 64}, {4, 4, 64, 128}, halving(ConvAlgorithm::direct)},
+      {"4x4s2_64to128_polyphase", {4, 128, 128, 64}, {4, 4, 64, 128}, halving(ConvAlgorithm::polyphase)},
+      {"4x4s2_1to64", {1, 1024, 1024, 1}, {4, 4, 1, 64}, halving(ConvAlgorithm::automatic)},
+      {"linear_256to256", {1, 1, 4096, 256}, {1, 1, 256, 256}, {}},
       {"1x1_64to1", {8, 128, 128, 64}, {1, 1, 64, 1}, {}},
   };
   auto const name = [&](std::string const& what) { return what + "/" + scalar; };

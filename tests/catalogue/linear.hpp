@@ -29,6 +29,7 @@ inline std::vector<heliograd::testing::OpCase> linear_cases() {
     };
     c.exact_on_integers = true;
     c.linear = true;
+    c.second_order = true;
     c.per_image = {0};
     c.refusals = refusals;
     c.work = [](std::vector<Extents> const& s) {

@@ -23,6 +23,7 @@ inline std::vector<heliograd::testing::OpCase> matmul_cases() {
     };
     c.exact_on_integers = true;
     c.linear = true;
+    c.second_order = true;
     c.per_image = {0, 1};
     c.refusals = refusals;
     c.work = [options](std::vector<Extents> const& s) {

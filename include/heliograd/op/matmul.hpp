@@ -23,17 +23,28 @@ Var<3, B> matmul(Var<3, B> a, Var<3, B> b, MatmulOptions options = {}) {
   auto const c = tape.make(kernel::matmul_shape(a.shape(), b.shape(), options), a.wants_grad() || b.wants_grad());
   kernel::matmul<B>(tape.workspace(), a.value, b.value, {c.value, 0}, options);
   if (c.wants_grad())
-    tape.record("matmul", c, [=](Tape<B>& t) {
-      auto const [transpose_a, transpose_b] = options;
-      if (a.wants_grad() && transpose_a)
-        kernel::matmul<B>(t.workspace(), b.value, c.grad(), t.into(a), {transpose_b, true});
-      else if (a.wants_grad())
-        kernel::matmul<B>(t.workspace(), c.grad(), b.value, t.into(a), {false, !transpose_b});
-      if (b.wants_grad() && transpose_b)
-        kernel::matmul<B>(t.workspace(), c.grad(), a.value, t.into(b), {true, transpose_a});
-      else if (b.wants_grad())
-        kernel::matmul<B>(t.workspace(), a.value, c.grad(), t.into(b), {!transpose_a, false});
-    });
+    tape.record(
+        "heliograd::matmul", c,
+        [=](Tape<B>& t) {
+          auto const [transpose_a, transpose_b] = options;
+          if (a.wants_grad() && transpose_a)
+            kernel::matmul<B>(t.workspace(), b.value, c.grad(), t.into(a), {transpose_b, true});
+          else if (a.wants_grad())
+            kernel::matmul<B>(t.workspace(), c.grad(), b.value, t.into(a), {false, !transpose_b});
+          if (b.wants_grad() && transpose_b)
+            kernel::matmul<B>(t.workspace(), c.grad(), a.value, t.into(b), {true, transpose_a});
+          else if (b.wants_grad())
+            kernel::matmul<B>(t.workspace(), a.value, c.grad(), t.into(b), {!transpose_a, false});
+        },
+        [=](Tape<B>& t, Var<3, B> gc) {
+          auto const [transpose_a, transpose_b] = options;
+          if (t.wants(a))
+            t.deliver(a, transpose_a ? matmul(b, gc, MatmulOptions{transpose_b, true})
+                                     : matmul(gc, b, MatmulOptions{false, !transpose_b}));
+          if (t.wants(b))
+            t.deliver(b, transpose_b ? matmul(gc, a, MatmulOptions{true, transpose_a})
+                                     : matmul(a, gc, MatmulOptions{!transpose_a, false}));
+        });
   return c;
 }
 
