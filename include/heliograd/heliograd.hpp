@@ -93,11 +93,13 @@
 #include <heliograd/metrics/ssim.hpp>
 #include <heliograd/metrics/uniform_bins.hpp>
 #include <heliograd/nn/activation.hpp>
+#include <heliograd/nn/adain.hpp>
 #include <heliograd/nn/attention.hpp>
 #include <heliograd/nn/conv.hpp>
 #include <heliograd/nn/dropout.hpp>
 #include <heliograd/nn/linear.hpp>
 #include <heliograd/nn/mode.hpp>
+#include <heliograd/nn/multi_scale_discriminator.hpp>
 #include <heliograd/nn/norm.hpp>
 #include <heliograd/nn/patch_discriminator.hpp>
 #include <heliograd/nn/residual.hpp>
