@@ -33,7 +33,7 @@ inline auto loss_cases() {
   std::vector<InputSpec> const magnetograms(2, {{2, 5, 6, 1}, -1.1, 1.1, true, edges});
 
   auto const reference_histogram = reference::mean_total_variation(bins.noise, bins.limit, bins.step, bins.unit);
-  return std::vector{
+  std::vector cases{
       OpCase{"mse", pair({2, 4, 4, 2}),
              [](auto const& in) { return loss::mse(in.template var<4>(0), in.template var<4>(1)); },
              reference::mean_penalty([](double d) { return d * d; }), true},
@@ -78,6 +78,10 @@ inline auto loss_cases() {
              },
              reference::ssim_loss(1, true)},
   };
+  for (OpCase& c : cases)
+    if (c.inputs.size() == 2 && (op_name(c) == "mse" || op_name(c) == "l1"))
+      c.peer = "F." + op_name(c) + "_loss(x[0], x[1])";
+  return cases;
 }
 
 }  // namespace test
