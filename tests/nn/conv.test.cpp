@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
+#include <heliograd/nn/linear.hpp>
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/reduce.hpp>
 #include "spaces.hpp"
@@ -70,4 +71,38 @@ TEMPLATE_LIST_TEST_CASE("convolution layers: without a bias", "[nn][conv]", test
   CHECK(y.shape() == hg::Shape{1, 3, 3, 5});
   for (auto const value : hg::to_host(tape.exec(), y.value)) CHECK(value == 0);
   tape.backward(hg::mean(y * y));
+}
+
+TEMPLATE_LIST_TEST_CASE("convolution layers: transposed, grouped, linear", "[nn][conv][linear]", test::Backends) {
+  using B = TestType;
+  using Exec = typename B::execution_space;
+  hg::Rng rng(3);
+  auto const largest = [](auto const& tensor) {
+    double most = 0;
+    for (auto const value : hg::to_host(Exec{}, tensor)) most = std::max(most, std::abs(static_cast<double>(value)));
+    return most;
+  };
+  auto const inside = [&](auto const& tensor, double fan_in) {
+    double const bound = 1 / std::sqrt(fan_in);
+    return largest(tensor) <= bound && largest(tensor) > 0.8 * bound;
+  };
+  auto const up = hg::nn::conv_transpose2d_layer<B>(rng, 6, 10);
+  CHECK(hg::count_params(up) == 4 * 4 * 10 * 6 + 10);
+  CHECK(inside(up.weight.value, 10 * 16));
+  auto const grouped = hg::nn::conv2d_layer<B>(rng, 6, 8, {.padding = 2, .bias = false, .dilation = 2, .groups = 2});
+  CHECK(hg::count_params(grouped) == 3 * 3 * 3 * 8);
+  CHECK(inside(grouped.weight.value, 27));
+  auto const linear = hg::nn::linear_layer<B>(rng, 10, 30);
+  CHECK(hg::count_params(linear) == 330);
+  CHECK(inside(linear.weight.value, 10));
+
+  hg::Tape<B> tape;
+  auto const x = tape.constant(hg::make_zeros<B>("x", hg::Shape{2, 3, 5, 6}));
+  CHECK(grouped(x).shape() == hg::Shape{2, 3, 5, 8});
+  auto const y = linear(up(x));
+  CHECK(y.shape() == hg::Shape{2, 6, 10, 30});
+  tape.backward(hg::mean(y * y));
+  CHECK(largest(linear.bias.grad) > 0);
+  CHECK(largest(up.bias.grad) > 0);
+  CHECK(largest(up.weight.grad) == 0);  // its input is zero
 }
