@@ -60,4 +60,28 @@ struct CompareOptions {
 };
 int compare(CompareOptions const& options, CommonOptions const& common);
 
+struct SynchronicOptions {
+  std::string front;             ///< disk that stands alone about its centre
+  std::vector<std::string> far;  ///< disks of other observers
+  std::string fill;              ///< synoptic map for the rest
+  std::string output;
+  std::string png;
+  std::string size = "360x180";
+  std::string map = "cea";                 ///< or "car"
+  std::string time;                        ///< of the map; empty: that of the front
+  double longitude = 0;                    ///< Carrington, of the left edge, degrees
+  double power = 4;                        ///< a disk counts as mu to this power
+  double edge = 60;                        ///< degrees from disk centre where it ends
+  double alone = 45;                       ///< degrees within which the front stands alone
+  double blend = 0.1;                      ///< range of mu over which one gives way to another
+  std::string rotation = "howard";         ///< "snodgrass", "rigid"
+  std::string interpolation = "bilinear";  ///< or "pchip"
+  std::size_t samples = 4;
+  double noise = 10;      ///< of a pixel of a disk, gauss
+  double fill_noise = 3;  ///< of a pixel of the synoptic map
+  bool keep_net_flux = false;
+  bool ignore_checksum = false;
+};
+int synchronic(SynchronicOptions const& options, CommonOptions const& common);
+
 }  // namespace pfss

@@ -86,6 +86,55 @@ void add_compare(CLI::App& app, CompareOptions& o) {
   add_model(app, o.model);
 }
 
+void add_synchronic(CLI::App& app, SynchronicOptions& o) {
+  app.add_option("front", o.front, "Full disk or part of it: FITS, line-of-sight field in gauss")
+      ->required()
+      ->type_name("FRONT.fits");
+  app.add_option("--far", o.far, "Disks of other observers, such as generated ones of the far side")
+      ->type_name("A.fits ...");
+  app.add_option("--fill", o.fill, "Synoptic map for the rest of the Sun: radial field in gauss")
+      ->type_name("SYNOPTIC.fits");
+  app.add_option("-o,--output", o.output, "FITS file to write")->required()->type_name("OUT.fits");
+  app.add_option("--png", o.png, "Picture of the map and of who has seen what to write")->type_name("OUT.png");
+  app.add_option("--size", o.size, "Columns and rows of the map")->capture_default_str()->type_name("COLUMNSxROWS");
+  app.add_option("--map", o.map, "Rows of equal steps in sine latitude (cea) or in latitude (car)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cea", "car"}));
+  app.add_option("--time", o.time, "Time of the map, UTC; else that of the front")->type_name("2018-11-06T12:00:00");
+  app.add_option("--longitude", o.longitude, "Carrington longitude of the map's left edge, degrees")
+      ->capture_default_str()
+      ->check(within(-360.0, 360.0));
+  app.add_option("--power", o.power, "A disk counts as mu to this power")
+      ->capture_default_str()
+      ->check(within(0.0, 20.0));
+  app.add_option("--edge", o.edge, "Degrees from its centre within which a disk is used")
+      ->capture_default_str()
+      ->check(within(1.0, 80.0));
+  app.add_option("--alone", o.alone, "Degrees from its centre within which the front stands alone")
+      ->capture_default_str()
+      ->check(within(0.0, 79.0));
+  app.add_option("--blend", o.blend, "Range of mu over which one input gives way to another; 0 cuts")
+      ->capture_default_str()
+      ->check(within(0.0, 0.5));
+  app.add_option("--rotation", o.rotation, "Law of differential rotation")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"howard", "snodgrass", "rigid"}));
+  app.add_option("--interpolation", o.interpolation, "How inputs are read between their pixels")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"bilinear", "pchip"}));
+  app.add_option("--samples", o.samples, "Points per side of a pixel of the map that are averaged")
+      ->capture_default_str()
+      ->check(within(1, 32));
+  app.add_option("--noise", o.noise, "Standard deviation of a disk's pixel, gauss")
+      ->capture_default_str()
+      ->check(within(0.0, 1000.0));
+  app.add_option("--fill-noise", o.fill_noise, "Standard deviation of the synoptic map's pixel, gauss")
+      ->capture_default_str()
+      ->check(within(0.0, 1000.0));
+  app.add_flag("--keep-net-flux", o.keep_net_flux, "Leave the mean field in the map");
+  app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"The coronal magnetic field from a magnetogram: potential field with a source surface.", program};
   app.set_version_flag("--version", std::string("pfss (heliograd) ") + std::to_string(HELIOGRAD_VERSION_MAJOR) + "." +
@@ -108,6 +157,10 @@ int run(int argc, char** argv) {
   CompareOptions compare_options;
   CLI::App* const compare_app = app.add_subcommand("compare", "Compare the coronas of two maps");
   add_compare(*compare_app, compare_options);
+  SynchronicOptions synchronic_options;
+  CLI::App* const synchronic_app =
+      app.add_subcommand("synchronic", "Merge disks and a synoptic map into a map of one time");
+  add_synchronic(*synchronic_app, synchronic_options);
   for (CLI::App* const command : app.get_subcommands({})) {
     add_common(*command, common);
     examples::want_finite_numbers(*command);
@@ -129,6 +182,7 @@ int run(int argc, char** argv) {
   if (solve_app->parsed()) return solve(solve_options, common);
   if (trace_app->parsed()) return trace(trace_options, common);
   if (compare_app->parsed()) return compare(compare_options, common);
+  if (synchronic_app->parsed()) return synchronic(synchronic_options, common);
   return examples::success;
 }
 
