@@ -24,6 +24,7 @@ struct ModelOptions {
   std::string method = "fd";  ///< or "harmonics"
   double rss = 2.5;           ///< radius of the source surface, solar radii
   std::size_t nr = 40;        ///< cells between the Sun and the source surface
+  bool centred = false;       ///< second order at the source surface
   std::size_t lmax = 90;      ///< highest degree of the harmonics
   bool double_precision = false;
   std::string missing = "nearest";  ///< pixels without a value: nearest (of their column), zero, or refuse

@@ -43,9 +43,9 @@ class Images {
 /// B_r at a radius on the inner nodes, [n_s - 1][n_phi], linear in ln r between shells.
 template <class Scalar>
 std::vector<double> radial_field(std::vector<Scalar> const& field, hg::PfssGrid const& grid, double radius) {
-  double const place = std::clamp(std::log(radius) / grid.step_rho(), 0.0, double(grid.n_r));
+  double const place = std::clamp(std::log(radius) / grid.step_rho(), 0.0, grid.depth());
   std::size_t const k = std::min(static_cast<std::size_t>(place), grid.n_r - 1);
-  double const part = place - double(k);
+  double const part = (place - double(k)) / (grid.place(k + 1) - double(k));
   std::size_t const shell = (grid.n_s + 1) * grid.n_phi;
   std::vector<double> values;
   values.reserve((grid.n_s - 1) * grid.n_phi);

@@ -41,6 +41,9 @@ void add_model(CLI::App& app, ModelOptions& o) {
   app.add_option("--nr", o.nr, "Cells between the Sun and the source surface, of equal steps in the logarithm of r")
       ->capture_default_str()
       ->check(within(2, 1000));
+  app.add_flag("--centred", o.centred,
+               "Put the source surface into the middle of the last cells: second order, instead of the published "
+               "algorithm's first");
   app.add_option("--lmax", o.lmax, "Highest degree of the harmonics")->capture_default_str()->check(within(1, 2000));
   app.add_flag("--double", o.double_precision, "Fields in double precision");
   app.add_option(

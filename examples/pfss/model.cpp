@@ -29,6 +29,7 @@ SynopticMap load_map(std::string const& file, ModelOptions const& options, Commo
 void describe(hg::io::FitsHeader& header, SynopticMap const& map, ModelOptions const& options) {
   header.set("METHOD", options.method == "fd" ? "finite differences" : "spherical harmonics");
   header.set("RSS", options.rss, "[solRad] radius of the source surface");
+  header.set("CENTRED", options.centred, "source surface in the middle of the last cells");
   header.set("NR", options.nr, "cells from the Sun to the source surface");
   if (options.method != "fd") header.set("LMAX", harmonic_options(options, map.rows).l_max, "highest degree");
   header.set("NETFLUX", map.net_flux, "[G] mean field that was taken out of the map");
@@ -46,7 +47,7 @@ hg::io::FitsHeader node_header(SynopticMap const& map, hg::PfssGrid const& grid,
     header.set("CTYPE3", "RHO", "ln(r / solar radius)");
     header.set("CRPIX3", 1.0);
     header.set("CRVAL3", 0.0);
-    header.set("CDELT3", grid.step_rho());
+    header.set("CDELT3", grid.step_rho(), "the unit RADII has the shells themselves");
   }
   describe(header, map, options);
   return header;

@@ -30,7 +30,7 @@ struct Corona {
   std::vector<double> surface;                  ///< [n_s][n_phi], gauss
   double seconds = 0;
 
-  double radius(std::size_t shell) const { return std::exp(static_cast<double>(shell) * grid.step_rho()); }
+  double radius(std::size_t shell) const { return grid.radius(shell); }
   /// Unsigned flux through the source surface, maxwell.
   double open_flux() const {
     double sum = 0;
@@ -54,7 +54,7 @@ Corona<Scalar> make_corona(SynopticMap const& map, ModelOptions const& o, bool w
   using B = Backend<Scalar>;
   examples::Stopwatch clock;
   Corona<Scalar> corona;
-  corona.grid = {o.nr, map.rows, map.columns, o.rss};
+  corona.grid = {o.nr, map.rows, map.columns, o.rss, o.centred};
   hg::expect_grid(corona.grid);
   hg::Workspace<B> ws;
   // The source surface is the sum of what the map holds to its last digit, so it is always found in double precision.

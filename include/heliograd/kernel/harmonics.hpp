@@ -368,7 +368,7 @@ class Harmonics {
 
   /// All components of shell k on the nodes, into the three parts of `rows`.
   void shell(std::size_t k, bool slope) {
-    factors(double(k) / double(grid_.n_r), slope);
+    factors(grid_.place(k) / grid_.depth(), slope);
     for (int c = 0; c < 3; ++c) spread(edge_[c], grid_.n_s + 1, part(c), 1, c + 1, -grid_.step_phi() / 2);
     fft_inverse(ws_, rows, 3 * (grid_.n_s + 1), grid_.n_phi, grid_.pitch());
   }
@@ -376,7 +376,7 @@ class Harmonics {
   void shell_backward(std::size_t k, Scalar const* gnodes, bool add) {
     for (int c = 0; c < 3; ++c) load_nodes(c, gnodes, 1 / double(grid_.n_phi));
     fft_forward(ws_, rows, 3 * (grid_.n_s + 1), grid_.n_phi, grid_.pitch());
-    double const log_r = double(k) / double(grid_.n_r) * Kokkos::log(grid_.rss);
+    double const log_r = grid_.place(k) / grid_.depth() * Kokkos::log(grid_.rss);
     for (int c = 0; c < 3; ++c)
       gather(edge_[c], grid_.n_s + 1, part(c), 1, add || c > 0 ? 1 : 0, c + 1, log_r, -grid_.step_phi() / 2);
   }

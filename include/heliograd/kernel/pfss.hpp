@@ -349,7 +349,7 @@ void pfss_potential(Workspace<B>& ws, PfssGrid const& grid, ConstTensorRef<2, B>
   pfss_potential<B>(ws, grid, map, psi, detail::NoProgress{});
 }
 
-/// The derivative of psi with respect to d = ln(rss) / n_r, laid out as psi.
+/// The derivative of psi with respect to d = step_rho, laid out as psi.
 template <class B>
 void pfss_potential_slope(Workspace<B>& ws, PfssGrid const& grid, ConstTensorRef<2, B> const& map, double* slope) {
   detail::check_pfss_map<B>(grid, shape_of(map), "pfss_potential_slope");
@@ -415,7 +415,7 @@ void pfss_source_surface_slope(Workspace<B>& ws, PfssGrid const& grid, ConstTens
   double* const rows = solver.scope().template take<double>(grid.shell());
   std::size_t const last = (grid.n_r - 1) * solver.radial().poles;
   double const area = 1 / (grid.rss * grid.rss);
-  double const step = 1 / (grid.rss * static_cast<double>(grid.n_r));  // d(step_rho) / d(rss)
+  double const step = 1 / (grid.rss * grid.depth());  // d(step_rho) / d(rss)
   solver.load(map.data(), rows);
   solver.for_each_part([&](std::size_t lane, std::size_t blocks) {
     solver.columns(rows, lane, blocks);

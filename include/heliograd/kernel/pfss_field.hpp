@@ -53,7 +53,7 @@ struct PfssShell {
     if constexpr (!std::is_same_v<T, double>) d = T::input(grid.step_rho(), 0);
     T const kk(static_cast<double>(k));
     T const one(1.0), two(2.0);
-    radial = exp(-(two * kk * d)) / T(grid.step_s() * grid.step_phi());
+    radial = exp(-(two * T(grid.place(k)) * d)) / T(grid.step_s() * grid.step_phi());
     upper = k + 1 <= grid.n_r ? k + 1 : k;
     lower = k > 0 ? k - 1 : 0;
     surface = T(0.0);
@@ -346,9 +346,9 @@ void pfss_nodes_slope(Workspace<B>& ws, PfssGrid const& grid, double const* psi,
   using Scalar = typename B::scalar_type;
   auto scope = ws.scope();
   detail::PfssStencil<Dual<double, 1>> const at{grid, pfss_rows(ws, scope, grid), {psi, slope}};
-  reduce<1>(ws, "heliograd::pfss_nodes_slope", 1, gfield.size() / 3, detail::PfssNodeSlope<Scalar>{at, gfield.data()},
-            detail::PfssStoreSlope<Scalar>{grss.out.data(), 1 / (grid.rss * static_cast<double>(grid.n_r)),
-                                           static_cast<double>(grss.beta)});
+  reduce<1>(
+      ws, "heliograd::pfss_nodes_slope", 1, gfield.size() / 3, detail::PfssNodeSlope<Scalar>{at, gfield.data()},
+      detail::PfssStoreSlope<Scalar>{grss.out.data(), 1 / (grid.rss * grid.depth()), static_cast<double>(grss.beta)});
 }
 
 /// The field on the faces, in double precision: r [n_r + 1][n_s][n_phi], theta [n_r][n_s + 1][n_phi] (0 at the poles), phi

@@ -15,7 +15,7 @@
 /// Cells of equal steps in rho = ln r, s = sine of latitude and longitude phi (van Ballegooijen, Priest & Mackay 2000). The
 /// field comes from a vector potential A = curl(psi e_rho); psi stands on the shells k = 0..n_r, in the middle of the faces
 /// (row j from the south, column i). There the current vanishes exactly if for every shell between the first and the last
-///     psi_{k+1} - (1 + e^d + T h) psi_k + e^d psi_{k-1} = 0,  h = (e^d - 1) sinh d,  d = ln(rss) / n_r,
+///     psi_{k+1} - (1 + e^d + T h) psi_k + e^d psi_{k-1} = 0,  h = (e^d - 1) sinh d,  d = step_rho,
 /// with T the discrete Laplacian on the sphere, T psi_0 = B_r on the Sun, and psi_{n_r} = psi_{n_r - 1} (radial field).
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -24,10 +24,18 @@ struct PfssGrid {
   std::size_t n_s = 180;  ///< cells from pole to pole
   std::size_t n_phi = 360;
   double rss = 2.5;  ///< radius of the source surface, solar radii
+  /// Where the field becomes radial. As published (false), the last layer of cells lies below the source surface, and the
+  /// field is radial all through it: half a cell too early, an error of first order. Centred (true), the source surface
+  /// lies in the middle of that layer: second order.
+  bool centred = false;
 
   friend bool operator==(PfssGrid const&, PfssGrid const&) = default;
 
-  KOKKOS_FUNCTION double step_rho() const { return Kokkos::log(rss) / static_cast<double>(n_r); }
+  /// ln(rss) in cells, and the place of a shell in cells; the last one is the source surface.
+  KOKKOS_FUNCTION double depth() const { return static_cast<double>(n_r) - (centred ? 0.5 : 0.0); }
+  KOKKOS_FUNCTION double place(std::size_t k) const { return k < n_r ? static_cast<double>(k) : depth(); }
+  KOKKOS_FUNCTION double radius(std::size_t k) const { return k < n_r ? Kokkos::exp(place(k) * step_rho()) : rss; }
+  KOKKOS_FUNCTION double step_rho() const { return Kokkos::log(rss) / depth(); }
   KOKKOS_FUNCTION double step_s() const { return 2 / static_cast<double>(n_s); }
   KOKKOS_FUNCTION double step_phi() const { return 2 * Kokkos::numbers::pi / static_cast<double>(n_phi); }
 

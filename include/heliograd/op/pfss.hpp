@@ -15,6 +15,7 @@ namespace heliograd::inline HELIOGRAD_ABI {
 struct PfssOptions {
   std::size_t n_r = 40;  ///< cells from the Sun to the source surface
   double rss = 2.5;      ///< radius of the source surface, where no Var gives it
+  bool centred = false;  ///< second order at the source surface: see PfssGrid
 };
 
 namespace detail {
@@ -22,7 +23,7 @@ namespace detail {
 template <class B>
 PfssGrid pfss_grid(Shape<4> const& map, PfssOptions const& options) {
   expect_shape(map[3] == 1, "pfss: the maps are " + to_string(map) + ", expected [n, rows, columns, 1]");
-  PfssGrid const grid{options.n_r, map[1], map[2], options.rss};
+  PfssGrid const grid{options.n_r, map[1], map[2], options.rss, options.centred};
   expect_grid(grid);
   return grid;
 }

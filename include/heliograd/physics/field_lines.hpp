@@ -85,12 +85,12 @@ struct FieldSampler {
 
   /// Below the Sun and above the source surface: as on it.
   KOKKOS_FUNCTION void spherical(double r, double lat, double phi, double b[3]) const {
-    double const last_r = static_cast<double>(grid.n_r);
+    double const last_r = grid.depth();
     double u = Kokkos::log(r) * per_rho;
     u = u < 0 ? 0.0 : u > last_r ? last_r : u;
     std::size_t k = static_cast<std::size_t>(u);
     k = k < grid.n_r ? k : grid.n_r - 1;
-    u -= static_cast<double>(k);
+    u = (u - static_cast<double>(k)) * (k + 1 == grid.n_r ? 1 / (last_r - static_cast<double>(k)) : 1.0);
 
     std::size_t const cells = grid.n_s;
     double const v0 = (Kokkos::sin(lat) + 1) / 2 * static_cast<double>(cells);
