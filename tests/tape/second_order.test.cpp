@@ -262,8 +262,9 @@ TEST_CASE("gradients are asked of what they depend on, and of nothing else", "[t
   auto const x = tape.watch(w);
   auto const once = [&](hg::Var<1, B> in) {  // an op without a second derivative
     auto const y = tape.make(in.shape(), in.wants_grad());
-    hg::accumulate(tape.exec(), hg::Sink<1, B>{y.value, 0}, in.value);
-    if (y.wants_grad()) tape.record("once", y, [=](hg::Tape<B>& t) { hg::accumulate(t.exec(), t.into(in), y.grad()); });
+    hg::accumulate(tape.workspace(), hg::Sink<1, B>{y.value, 0}, in.value);
+    if (y.wants_grad())
+      tape.record("once", y, [=](hg::Tape<B>& t) { hg::accumulate(t.workspace(), t.into(in), y.grad()); });
     return y;
   };
   auto const before = once(x);

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include <heliograd/core/sink.hpp>
+#include <heliograd/core/workspace.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -20,11 +21,12 @@ struct Accumulate {
 };
 }  // namespace detail
 
-/// out = beta out + x, ordered on `exec`: delivers numbers that are there already. Both have as many elements.
-template <class ExecutionSpace, int Rank, class B, class View>
-void accumulate(ExecutionSpace const& exec, Sink<Rank, B> const& sink, View const& x) {
-  using Policy = Kokkos::RangePolicy<ExecutionSpace, Kokkos::IndexType<std::size_t>>;
-  Kokkos::parallel_for("heliograd::accumulate", Policy(exec, 0, x.size()),
+/// out = beta out + x, ordered on the workspace's instance: delivers numbers that are there already. Both have as many elements.
+template <int Rank, class B, class View>
+void accumulate(Workspace<B> const& ws, Sink<Rank, B> const& sink, View const& x) {
+  if (ws.dry()) return;
+  using Policy = Kokkos::RangePolicy<typename B::execution_space, Kokkos::IndexType<std::size_t>>;
+  Kokkos::parallel_for("heliograd::accumulate", Policy(ws.exec(), 0, x.size()),
                        detail::Accumulate<typename B::scalar_type>{x.data(), sink.out.data(), sink.beta});
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <heliograd/base/config.hpp>
@@ -16,6 +17,8 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// After a rewind, the same sequence of requests yields the same addresses and allocates nothing: a steady training step
 /// costs no allocation, and what it enqueues could be captured and replayed. Blocks are aligned to 256 bytes. Objects
 /// placed here are never destroyed.
+///
+/// A dry arena counts what is taken and allocates nothing: its addresses are distinct, but nothing lies there.
 template <class MemorySpace>
 class Arena {
  public:
@@ -28,7 +31,7 @@ class Arena {
     std::size_t used = 0;
   };
 
-  Arena() = default;
+  explicit Arena(bool dry = false) : dry_(dry) {}
   Arena(Arena const&) = delete;
   Arena& operator=(Arena const&) = delete;
 
@@ -58,9 +61,12 @@ class Arena {
   /// Gives back everything; keeps the memory.
   void rewind() { release({}); }
 
+  bool dry() const { return dry_; }
+
   /// Bytes allocated from the system.
   std::size_t reserved_bytes() const {
     std::size_t bytes = 0;
+    if (dry_) return bytes;
     for (Slab const& slab : slabs_) bytes += slab.bytes;
     return bytes;
   }
@@ -77,6 +83,10 @@ class Arena {
   };
 
   void grow(std::size_t bytes) {
+    if (dry_) {  // one slab that is never full
+      slabs_.push_back({{}, reinterpret_cast<std::byte*>(alignment), std::numeric_limits<std::size_t>::max() / 2, 0});
+      return;
+    }
     std::size_t const wanted = std::max({bytes, smallest_slab, reserved_bytes() / 2});
     Slab slab;
     slab.memory = Kokkos::View<std::byte*, MemorySpace>(
@@ -87,6 +97,7 @@ class Arena {
     slabs_.push_back(slab);
   }
 
+  bool dry_;
   std::vector<Slab> slabs_;
   std::size_t current_ = 0;
   std::size_t in_use_ = 0;

@@ -8,6 +8,7 @@
 
 #include <heliograd/base/error.hpp>
 #include <heliograd/core/tensor.hpp>
+#include <heliograd/core/workspace.hpp>
 
 /// \file
 /// Copies between memory spaces as flat bytes: one instantiation serves every rank. `to_host` and `item` wait for the
@@ -38,6 +39,12 @@ void copy(ExecutionSpace const& exec, To const& to, From const& from) {
   using Scalar = typename To::non_const_value_type;
   copy_flat<typename To::memory_space, typename From::memory_space, ExecutionSpace, Scalar>(exec, to.data(),
                                                                                             from.data(), to.size());
+}
+
+/// The same in an op or a kernel's front: nothing in a dry run.
+template <class B, class To, class From>
+void copy(Workspace<B> const& ws, To const& to, From const& from) {
+  if (!ws.dry()) copy(ws.exec(), to, from);
 }
 
 /// The elements of a tensor, row-major, on the host. Waits for `exec`.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <heliograd/core/tensor.hpp>
+#include <heliograd/core/workspace.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -25,6 +26,12 @@ void fill(ExecutionSpace const& exec, View const& tensor, typename View::value_t
   using Policy = Kokkos::RangePolicy<ExecutionSpace, Kokkos::IndexType<std::size_t>>;
   Kokkos::parallel_for("heliograd::fill", Policy(exec, 0, tensor.size()),
                        detail::Fill<typename View::value_type>{tensor.data(), value});
+}
+
+/// The same in an op or a kernel's front: nothing in a dry run.
+template <class B, class View>
+void fill(Workspace<B> const& ws, View const& tensor, typename View::value_type value) {
+  if (!ws.dry()) fill(ws.exec(), tensor, value);
 }
 
 /// A new tensor of zeros.

@@ -11,6 +11,9 @@ namespace heliograd::inline HELIOGRAD_ABI {
 
 /// What a kernel runs with: one execution-space instance, and memory for its intermediate results.
 ///
+/// A dry workspace counts memory instead of taking it and launches nothing. `kernel/launch.hpp` sees to that; a kernel's front
+/// must not touch device memory by itself.
+///
 /// Scratch is taken inside a scope and given back at its end. On asynchronous backends that is safe, because whoever takes
 /// the same bytes next enqueues on the same instance, hence later.
 template <class B>
@@ -19,11 +22,12 @@ class Workspace {
   using execution_space = typename B::execution_space;
   using memory_space = typename B::memory_space;
 
-  explicit Workspace(execution_space exec = {}) : exec_(exec) {}
+  explicit Workspace(execution_space exec = {}, bool dry = false) : exec_(exec), scratch_(dry) {}
   Workspace(Workspace const&) = delete;
   Workspace& operator=(Workspace const&) = delete;
 
   execution_space const& exec() const { return exec_; }
+  bool dry() const { return scratch_.dry(); }
 
   /// Scratch taken through a scope lives as long as the scope. Scopes nest.
   class Scope {

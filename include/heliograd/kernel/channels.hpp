@@ -86,7 +86,7 @@ template <class B, int Rank>
 void take_channels_backward(Workspace<B>& ws, ConstTensorRef<Rank, B> const& gy, std::size_t first,
                             Sink<Rank, B> const& gx) {
   using Scalar = typename B::scalar_type;
-  if (gx.beta == Scalar(0)) fill(ws.exec(), gx.out, Scalar(0));
+  if (gx.beta == Scalar(0)) fill(ws, gx.out, Scalar(0));
   std::size_t const count = gy.extent(Rank - 1), channels = gx.out.extent(Rank - 1);
   if (gy.size() == 0) return;
   detail::copy_channels<B>(ws, "heliograd::take_channels_backward", gy.data(), count, 0, gx.out.data(), channels, first,

@@ -12,7 +12,7 @@
 ///
 /// `for_each_item` runs one work item per index: a tile, an image row, a channel. The item writes its own inner loops.
 /// `for_each_element` runs a functor that treats one element; on the host the elements are dealt out in chunks, so that the
-/// compiler vectorises the loop inside a chunk.
+/// compiler vectorises the loop inside a chunk. In a dry run neither does anything.
 namespace heliograd::inline HELIOGRAD_ABI::kernel {
 
 /// Elements per work item of element-wise host loops: small enough to balance, large enough to amortise the dispatch.
@@ -39,7 +39,7 @@ struct Chunked {
 /// Runs `functor(i)` for i in [0, count), one work item each, ordered on the workspace's instance.
 template <class B, class Functor>
 void for_each_item(Workspace<B>& ws, char const* label, std::size_t count, Functor const& functor) {
-  if (count == 0) return;
+  if (count == 0 || ws.dry()) return;
   using Policy = Kokkos::RangePolicy<typename B::execution_space, Kokkos::IndexType<std::size_t>>;
   Kokkos::parallel_for(label, Policy(ws.exec(), 0, count, Kokkos::ChunkSize(1)), functor);
 }

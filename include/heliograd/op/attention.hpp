@@ -42,6 +42,7 @@ Var<3, B> attention(Var<3, B> q, Var<3, B> k, Var<3, B> v, AttentionOptions cons
   auto const o = tape.make(Shape{qs[0], qs[1], vs[2]}, q.wants_grad() || k.wants_grad() || v.wants_grad());
   kernel::AttentionTotals<Scalar> const totals{tape.template keep<Scalar>(shape.query_rows()),
                                                tape.template keep<Scalar>(shape.query_rows())};
+  tape.add_work(qs[0] * qs[1] * ks[1] * (qs[2] + vs[2]));
   kernel::attention<B>(tape.workspace(), shape, scale, q.value.data(), k.value.data(), v.value.data(), o.value.data(),
                        totals);
   if (o.wants_grad())

@@ -49,6 +49,7 @@ Var<4, B> conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, Conv2dOptions op
   Tape<B>& tape = x.tape();
   auto const y = tape.make(kernel::conv2d_shape(x.shape(), weight.shape(), options),
                            x.wants_grad() || weight.wants_grad() || learns_bias);
+  tape.add_work(y.value.size() * (weight.value.size() / weight.shape()[3]));
   kernel::conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, options);
 
   if (y.wants_grad())

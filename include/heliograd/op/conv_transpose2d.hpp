@@ -49,6 +49,7 @@ Var<4, B> conv_transpose2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, ConvTr
   bool const learns_bias = biased && bias.wants_grad();
   Tape<B>& tape = x.tape();
   auto const y = tape.make(shape, x.wants_grad() || weight.wants_grad() || learns_bias);
+  tape.add_work(x.value.size() * (weight.value.size() / weight.shape()[3]));
   kernel::conv_transpose2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, options);
 
   if (y.wants_grad())

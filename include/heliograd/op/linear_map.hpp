@@ -18,7 +18,7 @@ void write_into(Workspace<B>& ws, Sink<Rank, B> const& sink, Write const& write)
   auto scope = ws.scope();
   auto const contribution = scope.tensor(shape_of(sink.out));
   write(contribution);
-  accumulate(ws.exec(), sink, contribution);
+  accumulate(ws, sink, contribution);
 }
 
 /// A kernel that overwrites, `write(ws, x, y)`, as one that delivers into a sink.

@@ -59,8 +59,8 @@ Var<Rank, B> spectral_norm(Var<Rank, B> weight, SpectralVectors<B> const& vector
   for (int i = 0; i < options.iterations; ++i) kernel::spectral_iteration<B>(tape.workspace(), matrix, options.epsilon);
   auto* const sigma = tape.template keep<double>(1);
   TensorRef<1, B> const u(tape.template keep<Scalar>(columns), columns), v(tape.template keep<Scalar>(rows), rows);
-  copy(tape.exec(), u, vectors.u);
-  copy(tape.exec(), v, vectors.v);
+  copy(tape.workspace(), u, vectors.u);
+  copy(tape.workspace(), v, vectors.v);
   matrix.u = u.data();
   matrix.v = v.data();
   kernel::spectral_norm<B>(tape.workspace(), matrix, sigma, y.value.data());

@@ -51,6 +51,7 @@ Var<4, B> upsample_conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, int fac
   Tape<B>& tape = x.tape();
   auto const y = tape.make(kernel::upsample_conv2d_shape(x.shape(), weight.shape(), factor),
                            x.wants_grad() || weight.wants_grad() || learns_bias);
+  tape.add_work(y.value.size() * (weight.value.size() / weight.shape()[3]));  // as conv2d of the up-sampled image
   kernel::upsample_conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, factor);
 
   if (y.wants_grad())

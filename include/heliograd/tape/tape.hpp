@@ -24,6 +24,12 @@
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
+struct TapeOptions {
+  /// A dry run: ops check shapes and plan their memory, but take none and launch nothing. Then `macs` and `peak_bytes` say
+  /// what a step would cost, in milliseconds whatever the size. Values must not be read.
+  bool dry = false;
+};
+
 /// Records ops as they run and plays their pullbacks in reverse.
 ///
 /// One tape belongs to one execution-space instance; there is no global tape. Values and gradients live in arenas that
@@ -37,7 +43,8 @@ class Tape {
   using scalar_type = typename B::scalar_type;
   using Slot = GradientSlot<scalar_type>;
 
-  explicit Tape(execution_space exec = {}) : workspace_(exec) {
+  explicit Tape(execution_space exec = {}, TapeOptions const& options = {})
+      : workspace_(exec, options.dry), values_(options.dry), gradients_(options.dry) {
     expect(Kokkos::is_initialized(), "Tape: Kokkos is not initialised; keep a Kokkos::ScopeGuard in main");
   }
   Tape(Tape const&) = delete;
@@ -167,7 +174,7 @@ class Tape {
            "Tape::backward: the loss depends on no parameter (frozen model, NoGrad, or a loss of constants)");
     expect(!played_, "Tape::backward: already played; call clear() and run the step again");
     played_ = true;
-    fill(exec(), into(loss).out, static_cast<scalar_type>(seed));
+    fill(workspace_, into(loss).out, static_cast<scalar_type>(seed));
     for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
       Slot& slot = *node->slot;
       if (!slot.reached) continue;
@@ -236,6 +243,7 @@ class Tape {
     gradients_.rewind();
     host_.rewind();
     played_ = false;
+    macs_ = 0;
     ++generation_;
   }
 
@@ -267,6 +275,22 @@ class Tape {
 
   /// The recorded ops, oldest first.
   std::vector<Node> const& nodes() const { return nodes_; }
+
+  /// \name What the step costs.
+  ///@{
+
+  /// Ops say how many multiply-adds their definition has, whatever algorithm computes it.
+  void add_work(std::size_t macs) { macs_ += macs; }
+  /// The multiply-adds of convolutions and matrix products since `clear()`, without their gradients.
+  std::size_t macs() const { return macs_; }
+
+  bool dry() const { return workspace_.dry(); }
+
+  /// The most bytes that were in use at one time for values, for gradients and for scratch, in all; parameters not included.
+  std::size_t peak_bytes() const {
+    return values_.peak_bytes() + gradients_.arena().peak_bytes() + workspace_.scratch().peak_bytes();
+  }
+  ///@}
 
   /// Bytes of device memory reserved for values, gradients and scratch.
   std::size_t reserved_bytes() const {
@@ -301,7 +325,7 @@ class Tape {
   Var<Rank, B> arrived(Slot const& slot, Shape<Rank> const& shape) {
     if (!slot.again_value) {
       auto const zeros = make(shape, false);
-      fill(exec(), zeros.value, scalar_type(0));
+      fill(workspace_, zeros.value, scalar_type(0));
       return zeros;
     }
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(slot.again_value, shape));
@@ -313,14 +337,14 @@ class Tape {
   template <int Rank>
   Var<Rank, B> sum(Var<Rank, B> a, Var<Rank, B> b) {
     auto const y = make(a.shape(), a.wants_grad() || b.wants_grad());
-    accumulate(exec(), Sink<Rank, B>{y.value, 0}, a.value);
-    accumulate(exec(), Sink<Rank, B>{y.value, 1}, b.value);
+    accumulate(workspace_, Sink<Rank, B>{y.value, 0}, a.value);
+    accumulate(workspace_, Sink<Rank, B>{y.value, 1}, b.value);
     if (y.wants_grad())
       record(
           "heliograd::gradient_sum", y,
           [=](Tape& t) {
-            if (a.wants_grad()) accumulate(t.exec(), t.into(a), y.grad());
-            if (b.wants_grad()) accumulate(t.exec(), t.into(b), y.grad());
+            if (a.wants_grad()) accumulate(t.workspace(), t.into(a), y.grad());
+            if (b.wants_grad()) accumulate(t.workspace(), t.into(b), y.grad());
           },
           [=](Tape& t, Var<Rank, B> gy) {
             t.deliver(a, gy);
@@ -352,7 +376,7 @@ class Tape {
         path.push_back(i);
       }
     auto const seed = make(y.shape(), false);
-    fill(exec(), seed.value, scalar_type(1));
+    fill(workspace_, seed.value, scalar_type(1));
     deliver(y, seed);
     for (auto i = path.rbegin(); i != path.rend(); ++i) {
       Node const node = nodes_[*i];  // a copy: nodes are added
@@ -378,6 +402,7 @@ class Tape {
   std::unordered_map<scalar_type const*, Watched> watched_;  // by their gradients
   std::uint64_t generation_ = 1;
   std::uint32_t pass_ = 0;
+  std::size_t macs_ = 0;
   bool recording_ = true;
   bool played_ = false;
 };

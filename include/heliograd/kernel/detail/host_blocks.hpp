@@ -38,6 +38,7 @@ void for_each_block(Workspace<B>& ws, std::string const& label, std::int64_t blo
   if (blocks == 0) return;
   auto scope = ws.scope();
   std::int64_t* const next = scope.template take<std::int64_t>(1);
+  if (ws.dry()) return;
   *next = 0;
   using Policy =
       Kokkos::RangePolicy<typename B::execution_space, Kokkos::IndexType<int>, Kokkos::Schedule<Kokkos::Static>>;

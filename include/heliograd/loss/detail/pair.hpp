@@ -34,7 +34,7 @@ void expect_weights(char const* name, Var<Rank, B> const& prediction, TensorRef<
 template <int Rank, class B>
 Var<Rank, B> filled(Tape<B>& tape, Shape<Rank> const& shape, double value) {
   auto const tensor = tape.make(shape, false);
-  fill(tape.exec(), tensor.value, static_cast<typename B::scalar_type>(value));
+  fill(tape.workspace(), tensor.value, static_cast<typename B::scalar_type>(value));
   return tensor;
 }
 

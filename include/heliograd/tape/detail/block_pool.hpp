@@ -14,6 +14,8 @@ namespace heliograd::inline HELIOGRAD_ABI::detail {
 template <class MemorySpace>
 class BlockPool {
  public:
+  explicit BlockPool(bool dry = false) : arena_(dry) {}
+
   void* take(std::size_t bytes) {
     auto const found = std::find_if(free_.rbegin(), free_.rend(), [&](Block const& b) { return b.bytes == bytes; });
     if (found == free_.rend()) return arena_.take(bytes);
