@@ -95,6 +95,7 @@
 #include <heliograd/nn/activation.hpp>
 #include <heliograd/nn/adain.hpp>
 #include <heliograd/nn/attention.hpp>
+#include <heliograd/nn/checkpoint.hpp>
 #include <heliograd/nn/conv.hpp>
 #include <heliograd/nn/dropout.hpp>
 #include <heliograd/nn/linear.hpp>
@@ -152,8 +153,10 @@
 #include <heliograd/physics/remap.hpp>
 #include <heliograd/physics/rotation.hpp>
 #include <heliograd/physics/synoptic.hpp>
+#include <heliograd/tape/checkpoint.hpp>
 #include <heliograd/tape/fields.hpp>
 #include <heliograd/tape/flat_store.hpp>
+#include <heliograd/tape/inspect.hpp>
 #include <heliograd/tape/no_grad.hpp>
 #include <heliograd/tape/param.hpp>
 #include <heliograd/tape/tape.hpp>

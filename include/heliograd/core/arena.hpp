@@ -18,7 +18,8 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// costs no allocation, and what it enqueues could be captured and replayed. Blocks are aligned to 256 bytes. Objects
 /// placed here are never destroyed.
 ///
-/// A dry arena counts what is taken and allocates nothing: its addresses are distinct, but nothing lies there.
+/// A dry arena counts what is taken and allocates next to nothing. There is no memory behind large blocks; small ones come from
+/// a ring, because the fronts of host kernels write tables there.
 template <class MemorySpace>
 class Arena {
  public:
@@ -41,7 +42,7 @@ class Arena {
     while (current_ < slabs_.size() && slabs_[current_].used + bytes > slabs_[current_].bytes) ++current_;
     if (current_ == slabs_.size()) grow(bytes);
     Slab& slab = slabs_[current_];
-    void* const block = slab.base + slab.used;
+    void* const block = dry_ && bytes <= smallest_slab / 4 ? in_ring(bytes) : slab.base + slab.used;
     slab.used += bytes;
     in_use_ += bytes;
     peak_ = std::max(peak_, in_use_);
@@ -65,8 +66,8 @@ class Arena {
 
   /// Bytes allocated from the system.
   std::size_t reserved_bytes() const {
+    if (dry_) return ring_.size();
     std::size_t bytes = 0;
-    if (dry_) return bytes;
     for (Slab const& slab : slabs_) bytes += slab.bytes;
     return bytes;
   }
@@ -81,6 +82,18 @@ class Arena {
     std::size_t bytes = 0;      // from there on
     std::size_t used = 0;
   };
+
+  void* in_ring(std::size_t bytes) {
+    if (ring_.size() == 0)
+      ring_ = Kokkos::View<std::byte*, MemorySpace>(Kokkos::view_alloc(Kokkos::WithoutInitializing, "heliograd::arena"),
+                                                    smallest_slab + alignment);
+    if (ring_used_ + bytes > smallest_slab) ring_used_ = 0;
+    std::byte* const base = ring_.data();
+    void* const block =
+        base + (alignment - reinterpret_cast<std::uintptr_t>(base) % alignment) % alignment + ring_used_;
+    ring_used_ += bytes;
+    return block;
+  }
 
   void grow(std::size_t bytes) {
     if (dry_) {  // one slab that is never full
@@ -98,6 +111,8 @@ class Arena {
   }
 
   bool dry_;
+  Kokkos::View<std::byte*, MemorySpace> ring_;  // of a dry arena
+  std::size_t ring_used_ = 0;
   std::vector<Slab> slabs_;
   std::size_t current_ = 0;
   std::size_t in_use_ = 0;

@@ -38,6 +38,10 @@ class Mode {
     return *rng_;
   }
 
+  /// The same once more, as a checkpoint needs it: the same random numbers if `rng` is as it was, the same statistics, and state
+  /// stays, because it has moved already.
+  Mode again(Rng& rng) const { return Mode(rng_ ? &rng : nullptr, false, batch_statistics_); }
+
  private:
   Mode(Rng* rng, bool training, bool batch_statistics)
       : rng_(rng), training_(training), batch_statistics_(batch_statistics) {}

@@ -15,6 +15,7 @@
 
 #include <heliograd/base/error.hpp>
 #include <heliograd/core/accumulate.hpp>
+#include <heliograd/core/copy.hpp>
 #include <heliograd/core/fill.hpp>
 #include <heliograd/core/workspace.hpp>
 #include <heliograd/tape/detail/block_pool.hpp>
@@ -23,6 +24,11 @@
 #include <heliograd/tape/var.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
+
+namespace detail {
+template <class B>
+struct Checkpoint;
+}
 
 struct TapeOptions {
   /// A dry run: ops check shapes and plan their memory, but take none and launch nothing. Then `macs` and `peak_bytes` say
@@ -78,7 +84,13 @@ class Tape {
     if (recording_ && !param.frozen()) {
       Watched& watched = watched_[param.grad.data()];
       if (watched.generation != generation_)
-        watched = {generation_, host_.template make<Slot>(param.grad.data(), true, true)};
+        watched = {generation_, host_.template make<Slot>(param.grad.data(), true, true)
+#if HELIOGRAD_CHECKS
+                                    ,
+                   param.value.data(), param.value.size() * sizeof(scalar_type),
+                   fingerprint(param.value.data(), param.value.size() * sizeof(scalar_type))
+#endif
+        };
       var.slot = watched.slot;
     }
     return var;
@@ -174,16 +186,9 @@ class Tape {
            "Tape::backward: the loss depends on no parameter (frozen model, NoGrad, or a loss of constants)");
     expect(!played_, "Tape::backward: already played; call clear() and run the step again");
     played_ = true;
+    expect_unchanged();
     fill(workspace_, into(loss).out, static_cast<scalar_type>(seed));
-    for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
-      Slot& slot = *node->slot;
-      if (!slot.reached) continue;
-      node->play(node->closure, *this);
-      if (!slot.retain) {
-        gradients_.give_back(slot.data, node->bytes);
-        slot.data = nullptr;
-      }
-    }
+    play_back_to(0);
   }
 
   /// \name Gradients that can be differentiated again.
@@ -260,16 +265,29 @@ class Tape {
     void const* closure;
     std::size_t closure_bytes;
     Slot* slot;
+    std::size_t const* extent;  // of the output
+    int rank;
     std::size_t bytes;
+    bool opaque = false;  // holds more than Vars tell: parameters that are watched inside a checkpoint
+#if HELIOGRAD_CHECKS
+    void const* value = nullptr;
+    std::uint64_t fingerprint = 0;
+#endif
 
-    /// Whether the pullback holds one of these, its own output aside: Vars lie in it as they are.
-    bool holds_one_of(std::unordered_set<Slot const*> const& slots) const {
+    /// Calls visit(word) for everything in the pullback that could be a Var's slot, its own output's aside: Vars lie in it as
+    /// they are. Compare, do not follow: most of it is something else.
+    template <class Visit>
+    void for_each_slot(Visit const& visit) const {
       for (std::size_t at = 0; at + sizeof(Slot*) <= closure_bytes; at += alignof(Slot*)) {
         Slot const* word;
         std::memcpy(&word, static_cast<std::byte const*>(closure) + at, sizeof word);
-        if (word != slot && slots.contains(word)) return true;
+        if (word != slot) visit(word);
       }
-      return false;
+    }
+    bool holds_one_of(std::unordered_set<Slot const*> const& slots) const {
+      bool found = opaque;
+      for_each_slot([&](Slot const* word) { found = found || slots.contains(word); });
+      return found;
     }
   };
 
@@ -315,10 +333,57 @@ class Tape {
     static_assert(std::is_trivially_destructible_v<Closure>,
                   "heliograd::Tape::record: a pullback may capture Vars, TensorRefs, numbers and plain options only");
     expect(y.wants_grad(), std::string("Tape::record: the output of ") + name + " wants no gradient");
+    auto* const shape = host_.template make<Shape<Rank>>(y.shape());
     nodes_.push_back({name, [](void const* at, Tape& tape) { (*static_cast<Closure const*>(at))(tape); }, play_twice,
-                      host_.template make<Closure>(closure), sizeof(Closure), y.slot,
+                      host_.template make<Closure>(closure), sizeof(Closure), y.slot, shape->extent.data(), Rank,
                       y.value.size() * sizeof(scalar_type)});
+#if HELIOGRAD_CHECKS
+    nodes_.back().value = y.value.data();
+    nodes_.back().fingerprint = fingerprint(y.value.data(), nodes_.back().bytes);
+#endif
   }
+
+  /// Plays the pullbacks of all nodes from number `first` on, newest first.
+  void play_back_to(std::size_t first) {
+    for (std::size_t i = nodes_.size(); i-- > first;) {
+      Node const node = nodes_[i];  // a copy: a checkpoint adds nodes of its own for a while
+      Slot& slot = *node.slot;
+      if (!slot.reached) continue;
+      node.play(node.closure, *this);
+      if (!slot.retain) {
+        gradients_.give_back(slot.data, node.bytes);
+        slot.data = nullptr;
+      }
+    }
+  }
+
+  /// Checked builds: throws if what pullbacks read was written to since.
+  void expect_unchanged() {
+#if HELIOGRAD_CHECKS
+    if (dry()) return;
+    for (Node const& node : nodes_)
+      expect(fingerprint(node.value, node.bytes) == node.fingerprint,
+             std::string("Tape: the output of ") + node.name +
+                 " was changed after it was computed, and gradients need it as it was; write to a copy");
+    for (auto const& [gradient, watched] : watched_)
+      expect(watched.generation != generation_ || fingerprint(watched.value, watched.bytes) == watched.fingerprint,
+             "Tape: a parameter was changed between its use and the backward pass, and gradients need it as it was; "
+             "update "
+             "parameters after Tape::backward");
+#endif
+  }
+#if HELIOGRAD_CHECKS
+  /// Of the bytes that lie somewhere; waits for them.
+  std::uint64_t fingerprint(void const* data, std::size_t bytes) {
+    if (dry() || bytes == 0) return 0;
+    std::vector<std::byte> seen(bytes);
+    copy_flat<Kokkos::HostSpace, memory_space>(exec(), seen.data(), static_cast<std::byte const*>(data), bytes);
+    exec().fence("heliograd::Tape: fingerprint");
+    std::uint64_t hash = 0xcbf29ce484222325u;
+    for (std::byte const b : seen) hash = (hash ^ static_cast<std::uint64_t>(b)) * 0x100000001b3u;
+    return hash;
+  }
+#endif
 
   /// What has arrived at a slot as a Var; zeros if nothing has.
   template <int Rank>
@@ -356,6 +421,7 @@ class Tape {
   /// Plays the second-order pullbacks between y and the wanted slots, newest first.
   template <int Rank, class Slots = std::initializer_list<Slot*>>
   void differentiate(Var<Rank, B> const& y, Slots const& wanted) {
+    expect_unchanged();
     expect(!played_, "Tape::gradients: backward has been played; call it before, or clear() and run the step again");
     ++pass_;
     std::unordered_set<Slot const*> reach;  // what depends on a wanted value
@@ -392,7 +458,15 @@ class Tape {
   struct Watched {
     std::uint64_t generation = 0;
     Slot* slot = nullptr;
+#if HELIOGRAD_CHECKS
+    void const* value = nullptr;
+    std::size_t bytes = 0;
+    std::uint64_t fingerprint = 0;
+#endif
   };
+
+  template <class>
+  friend struct detail::Checkpoint;
 
   Workspace<B> workspace_;
   Arena<memory_space> values_;

@@ -299,7 +299,7 @@ void apply_axes(Workspace<B>& ws, char const* label, AxisTable<typename B::scala
                 TensorRef<4, B> const& y) {
   using T = typename B::scalar_type;
   std::size_t const n = x.extent(0), w = x.extent(2), p = y.extent(1), q = y.extent(2), c = x.extent(3);
-  if (rows.taps == 0 && columns.taps == 0) return copy(ws.exec(), y, x);
+  if (rows.taps == 0 && columns.taps == 0) return copy(ws, y, x);
   if (rows.taps > 0 && columns.taps > 0 && rows.taps <= 2 && columns.taps <= 2 && (!B::on_host || c >= 8)) {
     for_each_item(ws, label, B::on_host ? n * p : y.size(),
                   ResampleTwoTaps<T, B::on_host>{rows, columns, x.data(), y.data(), c});
@@ -333,7 +333,7 @@ void gather_axes(Workspace<B>& ws, char const* label, AxisTable<typename B::scal
   using T = typename B::scalar_type;
   std::size_t const n = gx.out.extent(0), h = gx.out.extent(1), w = gx.out.extent(2), p = gy.extent(1),
                     c = gy.extent(3);
-  if (rows.taps == 0 && columns.taps == 0) return accumulate(ws.exec(), gx, gy);
+  if (rows.taps == 0 && columns.taps == 0) return accumulate(ws, gx, gy);
   auto scope = ws.scope();
   T const* between = gy.data();
   if (columns.taps > 0) {

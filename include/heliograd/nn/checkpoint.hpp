@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <heliograd/nn/mode.hpp>
+#include <heliograd/tape/checkpoint.hpp>
+
+namespace heliograd::inline HELIOGRAD_ABI::nn {
+
+/// `layer(x, mode)` without keeping what lies inside; see `heliograd::checkpoint`. Dropout draws the same numbers in the backward
+/// pass, and running statistics move once. The layer must outlive the step. State that the forward pass reads and moves on
+/// (the vectors of spectral norm, if the layer is used several times in a step) would not be the same the second time.
+template <class Layer, int Rank, class B>
+auto checkpoint(Layer const& layer, Var<Rank, B> x, Mode const& mode) {
+  Rng::State const before = mode.random() ? mode.rng().state() : Rng::State{};
+  return heliograd::checkpoint(
+      [at = &layer, mode, before](bool again, Var<Rank, B> in) {
+        if (!again) return (*at)(in, mode);
+        Rng rng(before);
+        return (*at)(in, mode.again(rng));
+      },
+      x);
+}
+
+}  // namespace heliograd::inline HELIOGRAD_ABI::nn
