@@ -62,6 +62,16 @@ inline auto warp_cases() {
                }};
     one.linear = !differentiable && options.method != Interpolation::pchip;
     one.double_bar = 1e-14;  // as above
+    std::string const mode = options.method == Interpolation::nearest    ? "nearest"
+                             : options.method == Interpolation::bilinear ? "bilinear"
+                                                                         : "bicubic";
+    if (options.method != Interpolation::pchip && options.cubic == -0.75) {
+      std::string const h = std::to_string(x[1]), w = std::to_string(x[2]);
+      one.peer = "torch.where(((x[1] >= -0.5) & (x[1] + 0.5 < torch.tensor([" + h + ", " + w +
+                 "]))).all(-1, keepdim=True), nhwc(F.grid_sample(nchw(x[0]), (2 * x[1].flip(-1) / torch.tensor([" + w +
+                 " - 1, " + h + " - 1]) - 1).expand(x[0].shape[0], -1, -1, -1), '" + mode +
+                 "', 'border', align_corners=True)), " + std::to_string(options.fill) + ")";
+    }
     one.second_order = one.linear;
     cases.push_back(one);
     return cases.back();
