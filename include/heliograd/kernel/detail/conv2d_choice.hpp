@@ -27,7 +27,7 @@ struct ConvChoice {
 /// The first row that fits is taken; `direct` serves what is left.
 inline constexpr ConvChoice conv_choices[] = {
     {ConvAlgorithm::gemm, "1 x 1 filters of stride 1 without padding", 1, 1, 1, false, ConvAccuracy::strict, 1, 1},
-    {ConvAlgorithm::winograd_f4, "3 x 3 filters of stride 1", 3, 3, 1, true, ConvAccuracy::fast, 16, 256},
+    {ConvAlgorithm::winograd_f4, "3 x 3 filters of stride 1", 3, 3, 1, true, ConvAccuracy::fast, 16, 1024},
     {ConvAlgorithm::winograd_f2, "3 x 3 filters of stride 1", 3, 3, 1, true, ConvAccuracy::strict, 16, 16},
     {ConvAlgorithm::polyphase, "4 x 4 to 6 x 6 filters of stride 2", 4, 6, 2, true, ConvAccuracy::strict, 32, 1024},
 };
