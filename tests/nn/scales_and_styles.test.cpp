@@ -63,3 +63,23 @@ TEST_CASE("a style hands out shifts, then scales, norm after norm", "[nn]") {
   INFO(report.message());
   CHECK(report.passed());
 }
+
+TEST_CASE("a style network has MUNIT's size, and gradients reach the style", "[nn]") {
+  using B = test::DoubleBackend;
+  hg::Rng rng(3);
+  CHECK(hg::count_params(nn::style_network<B>(rng, 8, 256, 2, 8 * 2 * 256)) == 2304 + 65792 + 1052672);
+  CHECK_THROWS_AS(nn::style_network<B>(rng, 8, 256, 0, 4), hg::UsageError);
+  auto network = nn::style_network<B>(rng, 3, 5, 2, 8);
+  auto image = hg::make_param<B>("x", hg::Shape{2, 3, 4, 2});
+  auto code = hg::make_param<B>("style", hg::Shape{2, 3});
+  nn::init_normal(rng, image.value, 0, 1);
+  nn::init_normal(rng, code.value, 0, 1);
+  auto const loss = [&](auto v, auto s, auto) {
+    auto lines = network(s);
+    auto const y = lines(lines(v));
+    return hg::mean(y * y * y);
+  };
+  auto const report = hg::testing::gradcheck<B>(loss, {}, image, code, network.layers[0].weight);
+  INFO(report.message());
+  CHECK(report.passed());
+}

@@ -16,8 +16,8 @@ namespace detail {
 /// ln(1 + e^z), which overflows nowhere and keeps its digits far down.
 template <class T>
 KOKKOS_FUNCTION T softplus(T z) {
-  using Kokkos::exp;
-  using Kokkos::log1p;
+  using math::exp;
+  using math::log1p;
   return z > T(0) ? z + log1p(exp(-z)) : log1p(exp(z));
 }
 
@@ -26,7 +26,7 @@ struct CrossEntropyFormula {
   Scalar guard;
   template <class T>
   KOKKOS_FUNCTION T operator()(T p, T label) const {
-    using Kokkos::log;
+    using math::log;
     T const one(1);
     return -(label * log(p + T(guard))) - (one - label) * log(one - p + T(guard));
   }

@@ -3,7 +3,10 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
+#include <heliograd/nn/linear.hpp>
+#include <heliograd/op/activation.hpp>
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/shape.hpp>
 
@@ -39,5 +42,31 @@ class AdaInStyle {
   Var<2, B> numbers_;
   std::size_t taken_ = 0;
 };
+
+/// Linear layers with rectifiers between them, which turn a style into the numbers of all adaptive norms of a decoder.
+template <class B>
+struct StyleNetwork {
+  std::vector<Linear<B>> layers;
+  HELIOGRAD_FIELDS(layers)
+
+  /// style [n, s] -> lines to hand out
+  AdaInStyle<B> operator()(Var<2, B> style) const {
+    auto x = layers.front()(style);
+    for (std::size_t i = 1; i < layers.size(); ++i) x = layers[i](relu(x));
+    return AdaInStyle<B>(x);
+  }
+};
+
+/// \param numbers twice the channels of all norms together; MUNIT's network is (8, 256, 2, 8 * 2 * 256).
+/// Throws   UsageError without a hidden layer.
+template <class B>
+StyleNetwork<B> style_network(Rng& rng, std::size_t style, std::size_t hidden, int hidden_layers, std::size_t numbers) {
+  expect(hidden_layers >= 1, "nn::style_network: there must be one hidden layer at least");
+  StyleNetwork<B> network;
+  for (int i = 0; i < hidden_layers; ++i)
+    network.layers.push_back(linear_layer<B>(rng, i == 0 ? style : hidden, hidden));
+  network.layers.push_back(linear_layer<B>(rng, hidden, numbers));
+  return network;
+}
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::nn
