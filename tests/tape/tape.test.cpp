@@ -75,6 +75,12 @@ TEST_CASE("a graph of a million nodes needs no recursion", "[tape]") {
   for (int i = 0; i < 200000; ++i) y = hg::affine(y, 1.0, 0.0);
   tape.backward(hg::sum(y));
   CHECK(hg::to_host(tape.exec(), w.grad)[0] == 1.0);
+
+  hg::Tape<B> dry({}, {.dry = true});
+  auto z = dry.watch(w);
+  for (int i = 0; i < 1000000; ++i) z = hg::affine(z, 1.0, 0.0);
+  dry.backward(hg::sum(z));
+  CHECK(dry.nodes().size() == 1000001);
 }
 
 TEST_CASE("NoGrad records nothing", "[tape]") {
