@@ -38,9 +38,10 @@ struct File {
 
 File read(std::string const& path, bool ignore_checksum) {
   File file{path, hg::io::read_fits<float>(path, {.verify_checksums = !ignore_checksum}), {}};
-  std::string unit = file.image.header.text("BUNIT").value_or("");
-  std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (unit != "gauss" && unit != "g" && unit != "mx/cm^2" && unit != "mx/cm2")
+  std::string const unit = file.image.header.text("BUNIT").value_or("");
+  std::string word = unit;
+  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (word != "gauss" && word != "g" && word != "mx/cm^2" && word != "mx/cm2")
     throw hg::InputError(path + ": is not in gauss (found BUNIT '" + unit.substr(0, 30) +
                          "', expected Gauss or Mx/cm^2); convert it first");
   file.time = ph::julian_date_of(file.image.header);
