@@ -145,7 +145,7 @@ Var<4, B> pfss_field(Var<4, B> x, Var<0, B> rss, PfssGrid const& grid) {
 ///          field is zero on the source surface.
 /// Gradient the transpose, exact; with respect to rss exact, too.
 /// Keeps    nothing; the derivative with respect to rss solves again.
-/// Cost     as `pfss_source_surface`, and n_r^2 n_s n_phi multiplications; memory one and a third of the output.
+/// Cost     as `pfss_source_surface`, and n_r^2 n_s n_phi multiplications; memory one and a half of the output.
 /// Throws   ShapeError for several maps or channels; UsageError for a grid without meaning.
 template <class B>
 Var<4, B> pfss_field(Var<4, B> x, PfssOptions options = {}) {

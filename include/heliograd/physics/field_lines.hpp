@@ -114,14 +114,15 @@ struct FieldSampler {
     Scalar const* const p11 = p10 + row;
     std::size_t const west = 3 * static_cast<std::size_t>(i), east = 3 * static_cast<std::size_t>(i1);
     for (std::size_t c = 0; c < 3; ++c) {
-      auto const along = [&](Scalar const* p) {
-        return static_cast<double>(p[west + c]) +
-               w * (static_cast<double>(p[east + c]) - static_cast<double>(p[west + c]));
-      };
-      double const low = along(p00) + v * (along(p01) - along(p00));
-      double const high = along(p10) + v * (along(p11) - along(p10));
+      double const low = along(p00 + c, west, east, w) * (1 - v) + along(p01 + c, west, east, w) * v;
+      double const high = along(p10 + c, west, east, w) * (1 - v) + along(p11 + c, west, east, w) * v;
       b[c] = low + u * (high - low);
     }
+  }
+
+  KOKKOS_FUNCTION static double along(Scalar const* row, std::size_t west, std::size_t east, double part) {
+    double const start = static_cast<double>(row[west]);
+    return start + part * (static_cast<double>(row[east]) - start);
   }
 
   KOKKOS_FUNCTION Vector3 operator()(Vector3 at, double* radial = nullptr) const {
