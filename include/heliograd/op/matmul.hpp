@@ -23,6 +23,7 @@ Var<3, B> matmul(Var<3, B> a, Var<3, B> b, MatmulOptions options = {}) {
   auto const c = tape.make(kernel::matmul_shape(a.shape(), b.shape(), options), a.wants_grad() || b.wants_grad());
   tape.add_work(c.value.size() * a.shape()[options.transpose_a ? 1 : 2]);
   kernel::matmul<B>(tape.workspace(), a.value, b.value, {c.value, 0}, options);
+  tape.add_work(c.value.size() * a.shape()[options.transpose_a ? 1 : 2]);
   if (c.wants_grad())
     tape.record(
         "heliograd::matmul", c,
