@@ -540,6 +540,17 @@ TEST_CASE("pfss: gradients of both routes in the map and in the radius", "[pfss]
   check_gradients([&](auto x, auto r) { return hg::harmonic_field(x, r, {2}, exact); }, {1, 8, 10, 1}, 3 * 9 * 10 * 3);
 }
 
+TEST_CASE("pfss: the source surface can be differentiated twice in the map", "[pfss]") {
+  auto const report = hg::testing::gradgradcheck<D>(
+      [](auto x) {
+        auto const y = hg::pfss_source_surface(x, hg::PfssOptions{4, 1.1});
+        return hg::sum(y * y * y);
+      },
+      hg::Shape{1, 6, 8, 1});
+  INFO(report.message());
+  CHECK(report.passed());
+}
+
 TEST_CASE("pfss: a far-side patch comes back from the field at the source surface", "[pfss]") {
   // A bipole on the far side is unknown; what is known is the field it makes at the source surface.
   std::size_t const rows = 24, columns = 48;

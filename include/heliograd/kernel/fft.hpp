@@ -133,7 +133,7 @@ template <class B>
 void fft_rows(Workspace<B>& ws, double* rows, std::size_t count, std::size_t length, std::size_t pitch, bool forward) {
   expect(length >= 1 && pitch % 2 == 0 && pitch >= length + 2 && count * pitch < (std::size_t{1} << 40),
          "fft: the pitch of rows must be even and hold the spectrum");
-  if (count == 0) return;
+  if (count == 0 || ws.dry()) return;
   if constexpr (B::on_host) {
 #if __has_include(<fftw3.h>)
     host_fft(ws, rows, count, length, pitch, forward);

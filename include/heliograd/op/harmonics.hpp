@@ -80,7 +80,7 @@ Var<4, B> harmonic_source_surface(Var<4, B> x, PfssOptions options = {}, Harmoni
 template <class B>
 Var<4, B> harmonic_source_surface(Var<4, B> x, Var<0, B> rss, PfssOptions options = {},
                                   HarmonicOptions harmonics = {}) {
-  options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
+  if (!x.tape().dry()) options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
   return detail::harmonic_source_surface(x, rss, detail::pfss_grid<B>(x.shape(), options), harmonics);
 }
 
@@ -100,7 +100,7 @@ Var<4, B> harmonic_field(Var<4, B> x, PfssOptions options = {}, HarmonicOptions 
 /// The same with the radius of the source surface from the tape; its value is read on the host.
 template <class B>
 Var<4, B> harmonic_field(Var<4, B> x, Var<0, B> rss, PfssOptions options = {}, HarmonicOptions harmonics = {}) {
-  options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
+  if (!x.tape().dry()) options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
   return detail::harmonic_field(x, rss, detail::pfss_grid<B>(x.shape(), options), harmonics);
 }
 

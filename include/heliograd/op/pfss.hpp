@@ -55,25 +55,30 @@ Var<4, B> pfss_source_surface(Var<4, B> x, Var<0, B> rss, PfssGrid const& grid) 
   auto const y = tape.make(x.shape(), x.wants_grad() || rss.wants_grad());
   for (std::size_t n = 0; n < x.shape()[0]; ++n)
     kernel::pfss_source_surface<B>(tape.workspace(), grid, pfss_map(x.value, n), Sink<2, B>{pfss_map(y.value, n)});
-  if (y.wants_grad())
-    tape.record("heliograd::pfss_source_surface", y, [=](Tape<B>& t) {
-      if (x.wants_grad()) {
-        auto const gx = t.into(x);
-        for (std::size_t n = 0; n < x.shape()[0]; ++n)
-          kernel::pfss_source_surface<B>(t.workspace(), grid, pfss_map(y.grad(), n),
-                                         Sink<2, B>{pfss_map(gx.out, n), gx.beta});
-      }
-      if (rss.wants_grad()) {
-        auto scope = t.workspace().scope();
-        auto const slope = scope.template tensor<4>(x.shape());
-        for (std::size_t n = 0; n < x.shape()[0]; ++n)
-          kernel::pfss_source_surface_slope<B>(t.workspace(), grid, pfss_map(x.value, n),
-                                               Sink<2, B>{pfss_map(slope, n)});
-        auto const grss = t.into(rss);
-        kernel::reduce<1>(t.workspace(), "heliograd::pfss_dot", 1, slope.size(),
-                          PfssDot<Scalar>{slope.data(), y.grad().data()},
-                          kernel::detail::PfssStoreSlope<Scalar>{grss.out.data(), 1.0, double(grss.beta)});
-      }
+  if (!y.wants_grad()) return y;
+  auto const once = [=](Tape<B>& t) {
+    if (x.wants_grad()) {
+      auto const gx = t.into(x);
+      for (std::size_t n = 0; n < x.shape()[0]; ++n)
+        kernel::pfss_source_surface<B>(t.workspace(), grid, pfss_map(y.grad(), n),
+                                       Sink<2, B>{pfss_map(gx.out, n), gx.beta});
+    }
+    if (rss.wants_grad()) {
+      auto scope = t.workspace().scope();
+      auto const slope = scope.template tensor<4>(x.shape());
+      for (std::size_t n = 0; n < x.shape()[0]; ++n)
+        kernel::pfss_source_surface_slope<B>(t.workspace(), grid, pfss_map(x.value, n), Sink<2, B>{pfss_map(slope, n)});
+      auto const grss = t.into(rss);
+      kernel::reduce<1>(t.workspace(), "heliograd::pfss_dot", 1, slope.size(),
+                        PfssDot<Scalar>{slope.data(), y.grad().data()},
+                        kernel::detail::PfssStoreSlope<Scalar>{grss.out.data(), 1.0, double(grss.beta)});
+    }
+  };
+  if (rss.wants_grad())
+    tape.record("heliograd::pfss_source_surface", y, once);
+  else
+    tape.record("heliograd::pfss_source_surface", y, once, [=](Tape<B>& t, Var<4, B> gy) {
+      if (t.wants(x)) t.deliver(x, detail::pfss_source_surface(gy, Var<0, B>{}, grid));
     });
   return y;
 }
@@ -85,7 +90,8 @@ Var<4, B> pfss_source_surface(Var<4, B> x, Var<0, B> rss, PfssGrid const& grid) 
 /// Shapes   map [n, n_s, n_phi, 1], rows from south to north of equal steps in sine latitude -> the same.
 /// Math     y = rss^-2 f(T) x with the response f of n_r shells of equal steps in ln r (van Ballegooijen, Priest & Mackay,
 ///          ApJ 539, 983, 2000): T the discrete Laplacian on the sphere. The mean of x is left out.
-/// Gradient linear and symmetric in x: the op itself, applied to the gradient. With respect to rss: exact, too.
+/// Gradient linear and symmetric in x: the op itself, applied to the gradient, twice if asked. With respect to rss: exact,
+///          once.
 /// Keeps    nothing.
 /// Cost     n_r - 1 tridiagonal solves per azimuthal order, about 14 n_r n_s n_phi operations, and two transforms in longitude;
 ///          in double precision inside, whatever the backend's scalar is.
@@ -99,7 +105,7 @@ Var<4, B> pfss_source_surface(Var<4, B> x, PfssOptions options = {}) {
 /// waits for what is enqueued. `options.rss` is not used.
 template <class B>
 Var<4, B> pfss_source_surface(Var<4, B> x, Var<0, B> rss, PfssOptions options = {}) {
-  options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
+  if (!x.tape().dry()) options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
   return detail::pfss_source_surface(x, rss, detail::pfss_grid<B>(x.shape(), options));
 }
 
@@ -155,7 +161,7 @@ Var<4, B> pfss_field(Var<4, B> x, PfssOptions options = {}) {
 /// The same with the radius of the source surface from the tape; otherwise as `pfss_source_surface`.
 template <class B>
 Var<4, B> pfss_field(Var<4, B> x, Var<0, B> rss, PfssOptions options = {}) {
-  options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
+  if (!x.tape().dry()) options.rss = static_cast<double>(item(x.tape().exec(), rss.value));
   return detail::pfss_field(x, rss, detail::pfss_grid<B>(x.shape(), options));
 }
 
