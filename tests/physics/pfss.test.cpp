@@ -369,6 +369,23 @@ TEMPLATE_LIST_TEST_CASE("pfss: both routes agree on a smooth map, in both precis
   CHECK(apart < 2e-3 * largest(harmonics));
 }
 
+TEST_CASE("pfss: nodes of both routes agree, on the poles too", "[pfss]") {
+  auto const map = map_of(90, 120, [](double s, double phi) {
+    return 5 * s + 4 * std::sqrt(1 - s * s) * std::cos(phi) + (1 - s * s) * s * std::sin(2 * phi);
+  });
+  hg::PfssGrid const grid{20, 90, 120, 2.5, true};
+  auto const fd = nodes(grid, map).values;
+  auto const harmonics = harmonic_nodes(grid, map, {18, hg::HarmonicFit::least_squares}).values;
+  double inner = 0, polar = 0;
+  for (std::size_t n = 0; n < fd.size(); ++n) {
+    std::size_t const j = n / 360 % 91;
+    double& worst = j == 0 || j == 90 ? polar : inner;
+    worst = std::max(worst, std::fabs(fd[n] - harmonics[n]));
+  }
+  CHECK(inner < 0.02 * largest(harmonics));
+  CHECK(polar < 0.05 * largest(harmonics));
+}
+
 TEST_CASE("pfss: energies of Carrington rotation 2131 are those of POT3D", "[pfss][data]") {
   // pfss_reference_pot3d.out of the POT3D test suite (predsci/POT3D): 55 x 181 x 361, 1/2 int B^2 dV.
   double const pot3d[] = {12.534886641842869, 4.5919595021517781, 5.8791126081740526};
