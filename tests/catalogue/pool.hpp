@@ -72,7 +72,7 @@ inline auto pool_cases() {
   cases.push_back(refused);
 
   for (Extents const& shape : {Extents{2, 4, 4, 5}, {1, 16, 8, 3}, {3, 1, 1, 2}, {1, 7, 9, 1}}) {
-    OpCase one{"global_average_pool of " + std::to_string(shape[1]) + " x " + std::to_string(shape[2]),
+    OpCase one{"global_average_pool: " + std::to_string(shape[1]) + " x " + std::to_string(shape[2]),
                {{shape}},
                [](auto const& in) { return heliograd::global_average_pool(in.template var<4>(0)); },
                [](std::vector<HostTensor> const& in) {
@@ -90,7 +90,7 @@ inline auto pool_cases() {
     one.peer = "x[0].mean((1, 2))";
     cases.push_back(one);
   }
-  OpCase scales{"pyramid of 3 scales",
+  OpCase scales{"pyramid: 3 scales",
                 {{{1, 9, 8, 2}}},
                 [](auto const& in) { return heliograd::pyramid(in.template var<4>(0), 3).back(); },
                 [](std::vector<HostTensor> const& in) {

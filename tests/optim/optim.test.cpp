@@ -204,6 +204,7 @@ TEMPLATE_LIST_TEST_CASE("a running average follows, and is exchanged with the mo
     average.update(ws);
     double const decay = std::min(0.5, step / (step + 9.0));
     expected = decay * expected + (1 - decay) * (step % 3);
+    CHECK_THAT(hg::to_host(ws.exec(), average.average())[0], WithinRel(expected, 1e-6));
   }
   average.exchange(ws);
   CHECK_THAT(hg::to_host(ws.exec(), model.a.value)[0], WithinRel(expected, 1e-6));

@@ -28,7 +28,7 @@ def nhwc(t):
 
 def oihw(t):
     """[kh, kw, c_in, c_out] as PyTorch has filters."""
-    return t.permute(3, 2, 0, 1)
+    return t.permute(3, 2, 0, 1).contiguous()
 
 
 NAMES = {"torch": torch, "F": F, "math": math, "nchw": nchw, "nhwc": nhwc, "oihw": oihw}
