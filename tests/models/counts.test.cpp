@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The networks of the twelve systems as plain structs: their parameters are as many as the papers' (specification, table of
-// counts), and they run.
+// The networks of the twelve systems as plain structs: their parameters and multiply-adds are as many as the papers'
+// (specification, table of counts). The passes are dry: full sizes, no memory, no kernels.
 #include <catch2/catch_test_macros.hpp>
+#include <cmath>
 #include <cstddef>
-#include <string>
 
 #include <heliograd/nn/patch_discriminator.hpp>
 #include <heliograd/tape/no_grad.hpp>
@@ -21,93 +21,125 @@ namespace {
 
 using B = test::FloatBackend;
 
-/// The number of parameters, and that an image of this side goes through without gradients.
-template <class Model, class Run>
-void expect(char const* name, std::size_t params, Model model, hg::Shape<4> const& x, hg::Shape<4> const& y,
-            Run const& run) {
-  INFO(name);
-  CHECK(hg::count_params(model) == params);
-  hg::freeze(model);
-  hg::Tape<B> tape;
-  hg::NoGrad const no_grad(tape);
-  CHECK(run(model, tape.constant(hg::make_zeros<B>("x", x))).shape() == y);
-}
-
 auto const by_mode = [](auto const& model, hg::Var<4, B> x) {
   return model(x, nn::Mode::apply_with_batch_statistics());
 };
 auto const plain = [](auto const& model, hg::Var<4, B> x) { return model(x); };
 
+/// Multiply-adds, in 10^9, of a forward pass over x, which must give y.
+template <class Model, class Run>
+double giga_macs(Model const& model, hg::Shape<4> const& x, hg::Shape<4> const& y, Run const& run) {
+  hg::Tape<B> tape({}, {.dry = true});
+  hg::NoGrad const no_grad(tape);
+  CHECK(run(model, tape.constant(hg::make_tensor<B>("x", x))).shape() == y);
+  return 1e-9 * static_cast<double>(tape.macs());
+}
+
+struct Counts {
+  char const* name;
+  std::size_t params;
+  double macs;  ///< 10^9, as published with three decimals
+};
+
+template <class Model, class Run>
+void expect(Counts const& counts, Model model, hg::Shape<4> const& x, hg::Shape<4> const& y, Run const& run) {
+  INFO(counts.name);
+  CHECK(hg::count_params(model) == counts.params);
+  hg::freeze(model);
+  double const macs = giga_macs(model, x, y, run);
+  INFO(macs << " 10^9 multiply-adds, expected " << counts.macs);
+  CHECK(std::abs(macs - counts.macs) <= 0.00051);
+}
+
+hg::Shape<4> square(std::size_t side, std::size_t channels = 1) { return {1, side, side, channels}; }
+
 }  // namespace
 
 TEST_CASE("counts: the super-resolution network", "[models]") {
   hg::Rng rng(1);
-  for (int const scale : {1, 2, 4}) {
-    std::size_t const side = 32 * static_cast<std::size_t>(scale);
-    expect("S1", 222855, super_resolution::super_resolution_network<B>(rng, scale), {1, 32, 32, 2}, {1, side, side, 1},
-           by_mode);
-  }
+  auto const net = [&](double macs, int scale, std::size_t side) {
+    expect({"S1", 222855, macs}, super_resolution::super_resolution_network<B>(rng, scale), square(side, 2),
+           square(side * static_cast<std::size_t>(scale)), by_mode);
+  };
+  net(0.228, 1, 32);
+  net(0.341, 2, 32);
+  net(0.795, 4, 32);
+  net(814.031, 4, 1024);
 }
 
 TEST_CASE("counts: the U-Nets of image translation", "[models]") {
   hg::Rng rng(1);
-  auto const net = [&](char const* name, std::size_t params, nn::UNetOptions const& options) {
-    std::size_t const side = std::size_t{1} << options.depth;
-    expect(name, params, nn::unet<B>(rng, options), {1, side, side, options.c_in}, {1, side, side, 1}, by_mode);
+  auto const net = [&](Counts const& counts, std::size_t side, nn::UNetOptions const& options) {
+    expect(counts, nn::unet<B>(rng, options), square(side, options.c_in), square(side), by_mode);
   };
-  net("S2 G", 79578305, {.depth = 10, .bias = nn::UNetBias::ends});
-  net("S7 G, as published in code", 79577728,
+  net({"S2 G", 79578305, 95.286}, 1024, {.depth = 10, .bias = nn::UNetBias::ends});
+  net({"S7 G, as published in code", 79577728, 95.286}, 1024,
       {.depth = 10, .bias = nn::UNetBias::none, .output = nn::UNetOutput::linear});
-  net("S5 alternative, S7, S8, S9 baseline, S10 G", 54407809, {.order = nn::UNetOrder::after});
-  net("S8 G, two channels", 54408833, {.c_in = 2, .order = nn::UNetOrder::after});
-  net("S8 G, three channels", 54409857, {.c_in = 3, .order = nn::UNetOrder::after});
-  net("S9 baseline G, five halvings", 16652929, {.depth = 5});
+  net({"S7, S8, S10 G", 54407809, 95.160}, 1024, {.order = nn::UNetOrder::after});
+  net({"S8 G, two channels", 54408833, 95.429}, 1024, {.c_in = 2, .order = nn::UNetOrder::after});
+  net({"S8 G, three channels", 54409857, 95.697}, 1024, {.c_in = 3, .order = nn::UNetOrder::after});
+  net({"S5 alternative", 54407809, 5.948}, 256, {.order = nn::UNetOrder::after});
+  net({"S9 baseline G", 54407809, 23.790}, 512, {});
+  net({"S9 baseline G, five halvings", 16652929, 21.676}, 512, {.depth = 5});
 }
 
 TEST_CASE("counts: U-Nets with attention", "[models]") {
   hg::Rng rng(1);
-  auto const net = [&](std::size_t params, int depth, int stage) {
-    std::size_t const side = std::size_t{1} << depth;
-    expect("S9 G", params, models::attention_unet<B>(rng, depth, stage), {1, side, side, 1}, {1, side, side, 1},
-           by_mode);
+  auto const net = [&](Counts const& counts, int depth, int stage) {
+    expect(counts, models::attention_unet<B>(rng, depth, stage), square(512), square(512), by_mode);
   };
-  net(20978306, 5, -1);
-  net(58733186, 8, -1);
-  net(56636034, 8, 3);
+  net({"S9 G", 20978306, 22.792}, 5, -1);
+  net({"S9 G, eight halvings", 58733186, 23.807}, 8, -1);
+  net({"S9 G, on a skip", 56636034, 26.206}, 8, 3);
 }
 
 TEST_CASE("counts: patch discriminators", "[models]") {
   hg::Rng rng(1);
-  auto const net = [&](char const* name, std::size_t params, nn::PatchDiscriminatorOptions const& options) {
-    expect(name, params, nn::patch_discriminator<B>(rng, options), {1, 256, 256, options.c_in},
-           options.plain_tail ? hg::Shape<4>{1, 16, 16, 1} : hg::Shape<4>{1, 30, 30, 1}, by_mode);
+  auto const net = [&](Counts const& counts, std::size_t side, nn::PatchDiscriminatorOptions const& options) {
+    expect(counts, nn::patch_discriminator<B>(rng, options), square(side, options.c_in), square(side / 8 - 2), by_mode);
   };
-  using nn::DiscriminatorNorm;
-  net("S2 D, biases kept", 2765505, {.inner_bias = true});
-  net("S5, S7, S8, S9, S10 D", 2764609, {});
-  net("S8 D, two channels", 2765633, {.c_in = 3});
-  net("S8 D, three channels", 2766657, {.c_in = 4});
-  net("S3 D", 2765761, {.c_in = 4, .norm = DiscriminatorNorm::instance, .inner_bias = true});
-  net("S4 D", 1091801, {.c_in = 17, .base = 40, .norm = DiscriminatorNorm::instance, .inner_bias = true});
-  net("S6 D, one scale", 8265027 / 3,
-      {.c_in = 1,
-       .halvings = 4,
-       .norm = DiscriminatorNorm::none,
-       .plain_tail = true,
-       .mode = hg::PaddingMode::reflect});
+  auto const instance = nn::DiscriminatorNorm::instance;
+  net({"S2 D, biases kept", 2765505, 51.672}, 1024, {.inner_bias = true});
+  net({"S7, S8, S10 D", 2764609, 51.672}, 1024, {});
+  net({"S8 D, two channels", 2765633, 51.940}, 1024, {.c_in = 3});
+  net({"S8 D, three channels", 2766657, 52.209}, 1024, {.c_in = 4});
+  net({"S5 D", 2764609, 3.130}, 256, {});
+  net({"S9 D", 2764609, 12.784}, 512, {});
+  net({"S3 D, full size", 2765761, 52.209}, 1024, {.c_in = 4, .norm = instance, .inner_bias = true});
+  net({"S3 D, half size", 2765761, 12.918}, 512, {.c_in = 4, .norm = instance, .inner_bias = true});
+  net({"S4 D", 1091801, 22.857}, 1024, {.c_in = 17, .base = 40, .norm = instance, .inner_bias = true});
+
+  auto munit = nn::patch_discriminator<B>(rng, {.c_in = 1,
+                                                .halvings = 4,
+                                                .norm = nn::DiscriminatorNorm::none,
+                                                .plain_tail = true,
+                                                .mode = hg::PaddingMode::reflect});
+  CHECK(3 * hg::count_params(munit) == 8265027);
+  hg::freeze(munit);
+  for (auto const& [side, macs] : {std::pair<std::size_t, double>{256, 2.136}, {1024, 34.178}}) {
+    double total = 0;
+    for (std::size_t const scale : {1, 2, 4})
+      total += giga_macs(munit, square(side / scale), square(side / scale / 16), by_mode);
+    INFO("S6 D, three scales: " << total);
+    CHECK(std::abs(total - macs) <= 0.00051);
+  }
 }
 
 TEST_CASE("counts: generators with residual blocks", "[models]") {
   hg::Rng rng(1);
-  expect("S3 G", 45617729, models::global_generator<B>(rng, {}), {1, 64, 64, 3}, {1, 64, 64, 1}, plain);
-  expect("S4 G", 302564081,
+  expect({"S3 G", 45617729, 219.178}, models::global_generator<B>(rng, {}), square(1024, 3), square(1024), plain);
+  expect({"S4 G", 302564081, 430.839},
          models::global_generator<B>(rng, {.c_in = 7,
                                            .base = 40,
                                            .halvings = 5,
                                            .halving_filter = 5,
                                            .mish = true,
                                            .mode = hg::PaddingMode::replicate}),
-         {1, 64, 64, 7}, {1, 64, 64, 1}, plain);
-  expect("S5 G", 63334081, models::denoiser<B>(rng), {1, 64, 64, 1}, {1, 64, 64, 1}, by_mode);
-  expect("S6 G", 15007369, models::munit<B>(rng), {1, 64, 64, 1}, {1, 64, 64, 1}, plain);
+         square(1024, 7), square(1024), plain);
+  auto const denoiser = models::denoiser<B>(rng);
+  expect({"S5 G", 63334081, 8.405}, denoiser, square(256), square(256), by_mode);
+  expect({"S5 G, full disk", 63334081, 2151.779}, denoiser, square(4096), square(4096), by_mode);
+  auto const munit = models::munit<B>(rng);
+  expect({"S6 G", 15007369, 76.048}, munit, square(256), square(256), plain);
+  expect({"S6 G, full size", 15007369, 1216.752}, munit, square(1024), square(1024), plain);
 }
