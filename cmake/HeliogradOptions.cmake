@@ -7,6 +7,7 @@ option(HELIOGRAD_BENCHMARKS "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(HELIOGRAD_NATIVE "Compile for this machine's instruction set (-march=native)" OFF)
 option(HELIOGRAD_CHECKS "Bounds, lifetime and contract checks inside the library" OFF)
 option(HELIOGRAD_WERROR "Warnings are errors in our own programs" OFF)
+option(HELIOGRAD_QUICK "Compile with less optimisation what is judged neither by its numbers nor by its speed" OFF)
 set(HELIOGRAD_SANITIZE "" CACHE STRING "Sanitizers for our own programs, as given to -fsanitize=")
 set(HELIOGRAD_KOKKOS_ARCH "" CACHE STRING "Refuse a Kokkos that was not built for this architecture, e.g. HOPPER90")
 
