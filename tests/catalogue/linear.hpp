@@ -30,7 +30,7 @@ inline std::vector<heliograd::testing::OpCase> linear_cases() {
     c.exact_on_integers = true;
     c.linear = true;
     c.second_order = true;
-    c.per_image = {0};
+    // Not per_image: rows are pixels of one image, and how many there are decides how their sums are blocked.
     c.refusals = refusals;
     c.work = [](std::vector<Extents> const& s) {
       double const rows = static_cast<double>(s[0][0]);

@@ -143,8 +143,8 @@ constexpr PaddingMode all_modes[] = {PaddingMode::zero, PaddingMode::reflect, Pa
 
 /// The full cross product of small shapes, filters, steps and paddings. Batch, bias, padding mode, precision and whether
 /// gradients add up change from problem to problem; of the large ones only every eighth is run.
-TEMPLATE_LIST_TEST_CASE("conv2d: all directions are exact on integers, the small cross product", "[kernel][conv2d]",
-                        test::Backends) {
+TEMPLATE_LIST_TEST_CASE("conv2d: all directions are exact on integers, the small cross product",
+                        "[sweep][kernel][conv2d]", test::Backends) {
   using B = TestType;
   bool const is_float = std::is_same_v<typename B::scalar_type, float>;
   hg::testing::Draws draws(3);
@@ -178,8 +178,8 @@ TEMPLATE_LIST_TEST_CASE("conv2d: all directions are exact on integers, the small
   CHECK(problems > 3000);
 }
 
-TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact on integers", "[kernel][conv2d]",
-                        test::Backends) {
+TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact on integers",
+                        "[sweep][kernel][conv2d]", test::Backends) {
   using B = TestType;
   int problems = 0;
   for (auto const& [kh, kw] : {std::pair<std::size_t, std::size_t>{2, 2}, {4, 4}, {5, 5}, {7, 7}, {1, 4}, {5, 2}})
@@ -206,7 +206,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact
 
 /// The transposed convolution against its own definition; its gradients through the adjoint identity and through linearity in
 /// the weights: <gy, A(x, w)> = <gx, x> = <gw, w>, exactly so on integers.
-TEMPLATE_LIST_TEST_CASE("conv_transpose2d: exact on integers, and adjoint", "[kernel][conv_transpose2d]",
+TEMPLATE_LIST_TEST_CASE("conv_transpose2d: exact on integers, and adjoint", "[sweep][kernel][conv_transpose2d]",
                         test::Backends) {
   using B = TestType;
   using T = typename B::scalar_type;
@@ -272,7 +272,7 @@ TEMPLATE_LIST_TEST_CASE("conv_transpose2d: exact on integers, and adjoint", "[ke
 }
 
 TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, are exact on integers",
-                        "[kernel][conv2d]", test::Backends) {
+                        "[sweep][kernel][conv2d]", test::Backends) {
   using B = TestType;
   using T = typename B::scalar_type;
   namespace detail = hg::kernel::detail;

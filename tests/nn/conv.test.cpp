@@ -97,7 +97,8 @@ TEMPLATE_LIST_TEST_CASE("convolution layers: transposed, grouped, linear", "[nn]
   CHECK(inside(linear.weight.value, 10));
 
   hg::Tape<B> tape;
-  auto const x = tape.constant(hg::make_zeros<B>("x", hg::Shape{2, 3, 5, 6}));
+  auto const zeros = hg::make_zeros<B>("x", hg::Shape{2, 3, 5, 6});
+  auto const x = tape.constant(zeros);
   CHECK(grouped(x).shape() == hg::Shape{2, 3, 5, 8});
   auto const y = linear(up(x));
   CHECK(y.shape() == hg::Shape{2, 6, 10, 30});
