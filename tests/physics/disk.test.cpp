@@ -8,6 +8,7 @@
 #include <map>
 
 #include <heliograd/core/copy.hpp>
+#include "physics/cards.hpp"
 #include "spaces.hpp"
 
 namespace hg = heliograd;
@@ -16,18 +17,7 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-struct Cards {
-  std::map<std::string, double> numbers;
-  std::map<std::string, std::string> words;
-  std::optional<double> real(std::string const& key) const {
-    auto const at = numbers.find(key);
-    return at == numbers.end() ? std::nullopt : std::optional<double>(at->second);
-  }
-  std::optional<std::string> text(std::string const& key) const {
-    auto const at = words.find(key);
-    return at == words.end() ? std::nullopt : std::optional<std::string>(at->second);
-  }
-};
+using test::Cards;
 
 Cards mdi_2010() {
   return {{{"CRPIX1", 512.5771484375},

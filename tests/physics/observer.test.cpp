@@ -6,6 +6,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cmath>
 #include <map>
+#include "physics/cards.hpp"
 
 using namespace heliograd::physics;
 using Catch::Matchers::ContainsSubstring;
@@ -14,18 +15,7 @@ using Catch::Matchers::WithinRel;
 
 namespace {
 
-struct Cards {
-  std::map<std::string, double> numbers;
-  std::map<std::string, std::string> words;
-  std::optional<double> real(std::string const& key) const {
-    auto const at = numbers.find(key);
-    return at == numbers.end() ? std::nullopt : std::optional<double>(at->second);
-  }
-  std::optional<std::string> text(std::string const& key) const {
-    auto const at = words.find(key);
-    return at == words.end() ? std::nullopt : std::optional<std::string>(at->second);
-  }
-};
+using test::Cards;
 
 /// The header of an HMI cut-out of 2011-02-14, upside down as they come.
 Cards hmi_2011() {
