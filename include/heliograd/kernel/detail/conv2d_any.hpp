@@ -118,3 +118,7 @@ void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& geometry
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail
+
+#ifdef HELIOGRAD_COMPILED
+#include <heliograd/kernel/detail/conv2d_compiled.hpp>
+#endif
