@@ -11,7 +11,9 @@
 
 /// \file
 /// Convolutions on the host compiled once for a program of many files. The target heliograd::compiled has their code; what
-/// links it is compiled with HELIOGRAD_COMPILED=extern, and its own files with HELIOGRAD_COMPILED empty.
+/// links it is compiled with HELIOGRAD_COMPILED=extern, and its own files with HELIOGRAD_COMPILED empty. Without it this header
+/// declares nothing.
+#ifdef HELIOGRAD_COMPILED
 namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
 template <class T>
@@ -43,3 +45,5 @@ HELIOGRAD_COMPILED_FOR(double)
 #undef HELIOGRAD_COMPILED_FOR
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail
+
+#endif  // HELIOGRAD_COMPILED
