@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "common_options.hpp"
+
 /// \file
 /// The sub-commands of the program: what each can be told, and the function that does it. Functions return an exit code and
 /// throw heliograd's exceptions.
@@ -12,12 +14,7 @@ namespace pfss {
 
 inline constexpr char const* program = "pfss";
 
-/// What all commands understand.
-struct CommonOptions {
-  bool overwrite = false;
-  bool quiet = false;
-  int threads = 0;  ///< 0: as many as the machine offers
-};
+using examples::CommonOptions;
 
 /// How a boundary map becomes a coronal field.
 struct ModelOptions {

@@ -1,35 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <Kokkos_Core.hpp>
-#include <cstring>
-#include <string>
-#include <vector>
-
-#include <heliograd/io/atomic_file.hpp>
-#include <heliograd/version.hpp>
-#include "arguments.hpp"
+#include "command_line.hpp"
 #include "commands.hpp"
-#include "kokkos_settings.hpp"
-#include "program.hpp"
 
 /// \file
 /// The command line of pfss.
 namespace pfss {
 namespace {
 
-/// A range that the help does not spell out.
-template <class T>
-CLI::Validator within(T low, T high) {
-  return CLI::Range(low, high).description("");
-}
-
-void add_common(CLI::App& app, CommonOptions& common) {
-  app.add_flag("--overwrite", common.overwrite, "Replace outputs that exist");
-  app.add_flag("-q,--quiet", common.quiet, "Print results and errors only");
-  app.add_option("--threads", common.threads, "Threads of the host; 0 is as many as there are")
-      ->capture_default_str()
-      ->check(within(0, 1024));
-  app.add_option("--config", "TOML file with options of the command; flags win over it")->type_name("FILE");
-}
+using examples::within;
 
 void add_model(CLI::App& app, ModelOptions& o) {
   app.add_option("--method", o.method, "Finite differences, or spherical harmonics")
@@ -138,60 +116,18 @@ void add_synchronic(CLI::App& app, SynchronicOptions& o) {
   app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");
 }
 
-int run(int argc, char** argv) {
-  CLI::App app{"The coronal magnetic field from a magnetogram: potential field with a source surface.", program};
-  app.set_version_flag("--version", std::string("pfss (heliograd) ") + std::to_string(HELIOGRAD_VERSION_MAJOR) + "." +
-                                        std::to_string(HELIOGRAD_VERSION_MINOR) + "." +
-                                        std::to_string(HELIOGRAD_VERSION_PATCH));
-  app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
-
-  // Options of Kokkos pass through; its warnings about the environment are none of the user's business.
-  std::vector<char*> mine, kokkos{argv[0]};
-  for (int i = 0; i < argc; ++i) (std::strncmp(argv[i], "--kokkos-", 9) == 0 ? kokkos : mine).push_back(argv[i]);
-
-  CommonOptions common;
-  SolveOptions solve_options;
-  CLI::App* const solve_app = app.add_subcommand("solve", "Extrapolate a map into the corona");
-  add_solve(*solve_app, solve_options);
-  TraceOptions trace_options;
-  CLI::App* const trace_app = app.add_subcommand("trace", "Trace field lines: open regions, expansion, open flux");
-  add_trace(*trace_app, trace_options);
-  CompareOptions compare_options;
-  CLI::App* const compare_app = app.add_subcommand("compare", "Compare the coronas of two maps");
-  add_compare(*compare_app, compare_options);
-  SynchronicOptions synchronic_options;
-  CLI::App* const synchronic_app =
-      app.add_subcommand("synchronic", "Merge disks and a synoptic map into a map of one time");
-  add_synchronic(*synchronic_app, synchronic_options);
-  for (CLI::App* const command : app.get_subcommands({})) {
-    add_common(*command, common);
-    examples::want_finite_numbers(*command);
-  }
-
-  if (auto const code = examples::parse_arguments(app, program, static_cast<int>(mine.size()), mine.data()))
-    return *code;
-
-  examples::check_kokkos_settings(kokkos);
-  examples::signals::install(heliograd::io::remove_pending_files);
-  std::string threads = "--kokkos-num-threads=" + std::to_string(common.threads);
-  std::string quiet = "--kokkos-disable-warnings";
-  if (common.threads > 0) kokkos.push_back(threads.data());
-  kokkos.push_back(quiet.data());
-  int kokkos_count = static_cast<int>(kokkos.size());
-  kokkos.push_back(nullptr);
-  Kokkos::ScopeGuard const guard(kokkos_count, kokkos.data());
-
-  if (solve_app->parsed()) return solve(solve_options, common);
-  if (trace_app->parsed()) return trace(trace_options, common);
-  if (compare_app->parsed()) return compare(compare_options, common);
-  if (synchronic_app->parsed()) return synchronic(synchronic_options, common);
-  return examples::success;
-}
-
 }  // namespace
 }  // namespace pfss
 
 int main(int argc, char** argv) {
-  return examples::run_program(pfss::program, [&] { return pfss::run(argc, argv); });
+  return examples::run_program(pfss::program, [&] {
+    examples::CommandLine line(pfss::program,
+                               "The coronal magnetic field from a magnetogram: potential field with a source surface.");
+    line.add("solve", "Extrapolate a map into the corona", pfss::add_solve, pfss::solve);
+    line.add("trace", "Trace field lines: open regions, expansion, open flux", pfss::add_trace, pfss::trace);
+    line.add("compare", "Compare the coronas of two maps", pfss::add_compare, pfss::compare);
+    line.add("synchronic", "Merge disks and a synoptic map into a map of one time", pfss::add_synchronic,
+             pfss::synchronic);
+    return line.run(argc, argv);
+  });
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "common_options.hpp"
+
 /// \file
 /// The sub-commands of the program: what each can be told, and the function that does it. Functions return an exit code and
 /// throw heliograd's exceptions.
@@ -14,11 +16,8 @@ namespace super_resolution {
 inline constexpr char const* program = "super_resolution";
 
 /// What all commands understand.
-struct CommonOptions {
-  bool overwrite = false;
-  bool quiet = false;
+struct CommonOptions : examples::CommonOptions {
   std::uint64_t seed = 1;
-  int threads = 0;  ///< 0: as many as the machine offers
 };
 
 struct ApplyOptions {

@@ -1,37 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <Kokkos_Core.hpp>
-#include <cstring>
 #include <sstream>
 #include <string>
-#include <vector>
 
-#include <heliograd/io/atomic_file.hpp>
-#include <heliograd/version.hpp>
-#include "arguments.hpp"
+#include "command_line.hpp"
 #include "commands.hpp"
-#include "kokkos_settings.hpp"
-#include "program.hpp"
 
 /// \file
 /// The command line of super_resolution.
 namespace super_resolution {
+
+static void add_common(CLI::App& app, CommonOptions& common) {
+  app.add_option("--seed", common.seed, "Seed of everything random")->capture_default_str();
+  examples::add_common(app, common);
+}
+
 namespace {
 
-/// A range that the help does not spell out.
-template <class T>
-CLI::Validator within(T low, T high) {
-  return CLI::Range(low, high).description("");
-}
-
-void add_common(CLI::App& app, CommonOptions& common) {
-  app.add_flag("--overwrite", common.overwrite, "Replace outputs that exist");
-  app.add_flag("-q,--quiet", common.quiet, "Print results and errors only");
-  app.add_option("--seed", common.seed, "Seed of everything random")->capture_default_str();
-  app.add_option("--threads", common.threads, "Threads of the host; 0 is as many as there are")
-      ->capture_default_str()
-      ->check(within(0, 1024));
-  app.add_option("--config", "TOML file with options of the command; flags win over it")->type_name("FILE");
-}
+using examples::within;
 
 void add_apply(CLI::App& app, ApplyOptions& o) {
   app.add_option("input", o.input, "Magnetogram: FITS, first image, gauss")->required()->type_name("IN.fits");
@@ -182,76 +167,29 @@ std::string recipe_of(CLI::App const& command) {
   return kept;
 }
 
-int run(int argc, char** argv) {
-  CLI::App app{"Super-resolves solar magnetograms: MDI or GONG resolution and calibration to that of HMI.", program};
-  app.set_version_flag("--version",
-                       std::string("super_resolution (heliograd) ") + std::to_string(HELIOGRAD_VERSION_MAJOR) + "." +
-                           std::to_string(HELIOGRAD_VERSION_MINOR) + "." + std::to_string(HELIOGRAD_VERSION_PATCH));
-  app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
-
-  // Options of Kokkos pass through; its warnings about the environment are none of the user's business.
-  std::vector<char*> mine, kokkos{argv[0]};
-  for (int i = 0; i < argc; ++i) (std::strncmp(argv[i], "--kokkos-", 9) == 0 ? kokkos : mine).push_back(argv[i]);
-
-  CommonOptions common;
-  ApplyOptions apply_options;
-  TrainOptions train_options;
-  EvaluateOptions evaluate_options;
-  SynthesizeOptions synthesize_options;
-  CLI::App* const apply_app = app.add_subcommand("apply", "Super-resolve a magnetogram");
-  add_apply(*apply_app, apply_options);
-  CLI::App* const train_app =
-      app.add_subcommand("train", "Train a network on high-resolution magnetograms and real pairs");
-  add_train(*train_app, train_options);
-  CLI::App* const evaluate_app =
-      app.add_subcommand("evaluate", "Measure a prediction against the truth, beside the baseline");
-  add_evaluate(*evaluate_app, evaluate_options);
-  CLI::App* const synthesize_app =
-      app.add_subcommand("synthesize", "Make up a full-disk magnetogram for demonstrations");
-  add_synthesize(*synthesize_app, synthesize_options);
-  DemoOptions demo_options;
-  CLI::App* const demo_app = app.add_subcommand("demo", "Super-resolve an example and say what came out");
-  add_demo(*demo_app, demo_options);
-  InfoOptions info_options;
-  CLI::App* const info_app = app.add_subcommand("info", "Say what is in a FITS file or a file of weights");
-  add_info(*info_app, info_options);
-  for (CLI::App* const command : app.get_subcommands({})) {
-    add_common(*command, common);
-    examples::want_finite_numbers(*command);
-  }
-
-  if (auto const code = examples::parse_arguments(app, program, static_cast<int>(mine.size()), mine.data()))
-    return *code;
-
-  examples::check_kokkos_settings(kokkos);
-  examples::signals::install(heliograd::io::remove_pending_files);
-  std::string threads = "--kokkos-num-threads=" + std::to_string(common.threads);
-  std::string quiet = "--kokkos-disable-warnings";
-  if (common.threads > 0) kokkos.push_back(threads.data());
-  kokkos.push_back(quiet.data());
-  int kokkos_count = static_cast<int>(kokkos.size());
-  kokkos.push_back(nullptr);
-  Kokkos::ScopeGuard const guard(kokkos_count, kokkos.data());
-
-  if (apply_app->parsed()) return apply(apply_options, common);
-  if (evaluate_app->parsed()) return evaluate(evaluate_options, common);
-  if (demo_app->parsed()) return demo(demo_options, common);
-  if (info_app->parsed()) return info(info_options, common);
-  if (synthesize_app->parsed()) return synthesize(synthesize_options, common);
-  if (train_app->parsed()) {
-    // What decides the result, as text: where it stands and who looks on does not.
-    for (char const* const name :
-         {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out", "--save-every"})
-      train_app->get_option(name)->configurable(false);
-    return train(train_options, common, recipe_of(*train_app));
-  }
-  return examples::success;
+int train_with_recipe(TrainOptions const& options, CommonOptions const& common, CLI::App& command) {
+  // What decides the result, as text: where it stands and who looks on does not.
+  for (char const* const name :
+       {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out", "--save-every"})
+    command.get_option(name)->configurable(false);
+  return train(options, common, recipe_of(command));
 }
 
 }  // namespace
 }  // namespace super_resolution
 
 int main(int argc, char** argv) {
-  return examples::run_program(super_resolution::program, [&] { return super_resolution::run(argc, argv); });
+  namespace sr = super_resolution;
+  return examples::run_program(sr::program, [&] {
+    examples::CommandLine<sr::CommonOptions> line(
+        sr::program, "Super-resolves solar magnetograms: MDI or GONG resolution and calibration to that of HMI.");
+    line.add("apply", "Super-resolve a magnetogram", sr::add_apply, sr::apply);
+    line.add<sr::TrainOptions>("train", "Train a network on high-resolution magnetograms and real pairs", sr::add_train,
+                               sr::train_with_recipe);
+    line.add("evaluate", "Measure a prediction against the truth, beside the baseline", sr::add_evaluate, sr::evaluate);
+    line.add("synthesize", "Make up a full-disk magnetogram for demonstrations", sr::add_synthesize, sr::synthesize);
+    line.add("demo", "Super-resolve an example and say what came out", sr::add_demo, sr::demo);
+    line.add("info", "Say what is in a FITS file or a file of weights", sr::add_info, sr::info);
+    return line.run(argc, argv);
+  });
 }
