@@ -95,6 +95,7 @@
 #include <heliograd/nn/activation.hpp>
 #include <heliograd/nn/adain.hpp>
 #include <heliograd/nn/attention.hpp>
+#include <heliograd/nn/attention_unet.hpp>
 #include <heliograd/nn/checkpoint.hpp>
 #include <heliograd/nn/conv.hpp>
 #include <heliograd/nn/dropout.hpp>

@@ -23,6 +23,8 @@ struct PatchDiscriminatorOptions {
   DiscriminatorNorm norm = DiscriminatorNorm::batch;
   bool inner_bias = false;  ///< a bias also where a norm follows
   bool plain_tail = false;  ///< MUNIT's: no k4 s1 stage, a 1x1 convolution as head
+  bool same_size =
+      false;  ///< k4 s1 stages keep the size, one pixel of padding before and two after, as TensorFlow does
   PaddingMode mode = PaddingMode::zero;
   NormOptions norm_options = {.negative_slope = 0.2};
 };
@@ -76,6 +78,8 @@ PatchDiscriminator<B> patch_discriminator(Rng& rng, PatchDiscriminatorOptions co
   bool const pixels = options.halvings == 0;
   auto const conv = [&](std::size_t c_out, Conv2dLayerOptions layer_options) {
     layer_options.mode = options.mode;
+    if (options.same_size && layer_options.filter == 4 && layer_options.stride == 1)
+      layer_options.padding = Padding2d(1, 2, 1, 2);
     auto layer = conv2d_layer<B>(rng, c_in, c_out, layer_options);
     init_normal(rng, layer.weight.value, 0.0, 0.02);
     fill(typename B::execution_space{}, layer.bias.value, typename B::scalar_type(0));

@@ -88,35 +88,40 @@ struct UNet {
     expect_shape(x.shape()[1] % unit == 0 && x.shape()[2] % unit == 0 && x.shape()[1] > 0 && x.shape()[2] > 0,
                  "nn::UNet: x is " + to_string(x.shape()) + ", expected sides that are multiples of " +
                      std::to_string(unit) + " for " + std::to_string(down.size()) + " halvings; pad the image");
-    bool const after = options.order == UNetOrder::after;
     std::vector<Var<4, B>> maps;
-    for (std::size_t i = 0; i < down.size(); ++i) {
-      bool const innermost = i + 1 == down.size();
-      double const slope = innermost ? 0.0 : 0.2;
-      if (!after && i > 0) x = leaky_relu(x, 0.2);
-      x = down[i].conv(x);
-      bool const rectify = after || innermost;
-      if (down[i].norm.scale.value.size() > 0)
-        x = rectified(down[i].norm, rectify ? slope : 1.0)(x, mode);
-      else if (rectify)
-        x = leaky_relu(x, slope);
-      maps.push_back(x);
-    }
+    for (std::size_t i = 0; i < down.size(); ++i) maps.push_back(x = halve(i, x, mode));
     return maps;
   }
 
   /// `skips` are the encoder's maps without the innermost.
   Var<4, B> decode(Var<4, B> x, std::vector<Var<4, B>> const& skips, Mode const& mode) const {
+    for (std::size_t i = 0; i + 1 < up.size(); ++i) x = concat(redouble(i, x, mode), skips[skips.size() - 1 - i]);
+    return redouble(up.size() - 1, x, mode);
+  }
+
+  /// \name One stage at a time, for those who keep the maps elsewhere.
+  ///@{
+  /// The encoder's stage i, from the map of the stage before (or the image).
+  Var<4, B> halve(std::size_t i, Var<4, B> x, Mode const& mode) const {
     bool const after = options.order == UNetOrder::after;
-    for (std::size_t i = 0; i + 1 < up.size(); ++i) {
-      if (!after && i > 0) x = relu(x);
-      x = rectified(up[i].norm, after ? 0.0 : 1.0)(up[i].conv(x), mode);
-      x = concat(up[i].dropout(x, mode), skips[skips.size() - 1 - i]);
-    }
-    if (!after && up.size() > 1) x = relu(x);
-    x = up.back().conv(x);
+    bool const innermost = i + 1 == down.size();
+    bool const rectify = after || innermost;
+    double const slope = innermost ? 0.0 : 0.2;
+    if (!after && i > 0) x = leaky_relu(x, 0.2);
+    x = down[i].conv(x);
+    if (down[i].norm.scale.value.size() > 0) return rectified(down[i].norm, rectify ? slope : 1.0)(x, mode);
+    return rectify ? leaky_relu(x, slope) : x;
+  }
+
+  /// The decoder's stage i, not yet joined with the skip.
+  Var<4, B> redouble(std::size_t i, Var<4, B> x, Mode const& mode) const {
+    bool const after = options.order == UNetOrder::after;
+    if (!after && i > 0) x = relu(x);
+    x = up[i].conv(x);
+    if (i + 1 < up.size()) return up[i].dropout(rectified(up[i].norm, after ? 0.0 : 1.0)(x, mode), mode);
     return options.output == UNetOutput::tanh ? tanh(x) : x;
   }
+  ///@}
 
  private:
   /// The norm with a rectifier in the same pass. (Dropout commutes with it.)
