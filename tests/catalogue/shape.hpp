@@ -45,6 +45,17 @@ inline auto shape_cases() {
                return y;
              },
              true},
+      OpCase{"split_channels: 2, 1 and 4, of which one is not used",
+             {{{3, 2, 7}}},
+             [](auto const& in) {
+               auto const parts = heliograd::split_channels(in.template var<3>(0), 2, 1, 4);
+               return heliograd::concat(parts[2], parts[0], parts[2]);
+             },
+             [](std::vector<HostTensor> const& x) {
+               auto const last = reference::slice_channels(x[0], 3, 4);
+               return reference::concat({last, reference::slice_channels(x[0], 0, 2), last});
+             },
+             true},
       OpCase{"slice: rows 1 and 2 of 4",
              {{{2, 4, 3, 2}}},
              [](auto const& in) { return heliograd::slice(in.template var<4>(0), 1, 1, 2); },
@@ -86,6 +97,8 @@ inline auto shape_cases() {
       {"concat: a Var with itself", "torch.cat([x[0], x[0]], -1)"},
       {"slice_channels: 2 of 7", "x[0][..., 3:5]"},
       {"slice_channels: two slices of one Var, overlapping", "x[0][..., 0:4] * x[0][..., 2:6]"},
+      {"split_channels: 2, 1 and 4, of which one is not used",
+       "(lambda p: torch.cat([p[2], p[0], p[2]], -1))(x[0].split([2, 1, 4], -1))"},
       {"slice: rows 1 and 2 of 4", "x[0][:, 1:3]"},
       {"slice: the last image", "x[0][2:3]"},
       {"concat_along: columns", "torch.cat(x, 2)"},
@@ -93,12 +106,14 @@ inline auto shape_cases() {
       {"permute: {2, 0, 3, 1}", "x[0].permute(2, 0, 3, 1)"},
   };
   for (auto& c : cases) {
+    c.second_order = true;
     c.linear = c.name.find("two slices") == std::string::npos;
-    if (op_name(c) == "concat" || op_name(c) == "slice_channels")
+    if (op_name(c) == "concat" || op_name(c) == "slice_channels" || op_name(c) == "split_channels")
       for (std::size_t k = 0; k < c.inputs.size(); ++k) c.per_image.push_back(k);
     if (auto const peer = peers.find(c.name); peer != peers.end()) c.peer = peer->second;
     if (c.name == "concat: 3, 1 and 9 channels")
       c.refusals = {{{{2, 3, 5, 3}, {2, 3, 4, 1}, {2, 3, 5, 9}}, {"[2, 3, 4, 1]", "[2, 3, 5, 3]"}}};
+    if (op_name(c) == "split_channels") c.refusals = {{{{3, 2, 8}}, {"7 channels together", "[3, 2, 8]"}}};
     if (c.name == "slice_channels: 2 of 7")
       c.refusals = {{{{2, 3, 5, 4}}, {"2 channels from channel 3", "[2, 3, 5, 4]"}}};
   }

@@ -38,4 +38,11 @@ TEST_CASE("the checked build finds values that were changed in place", "[tape]")
   auto const third = loss().first;
   hg::fill(tape.exec(), w.value, 1.0);
   CHECK_THROWS_WITH(tape.backward(third), ContainsSubstring("parameter was changed"));
+
+  tape.clear();
+  auto const z = tape.make(hg::Shape{3}, true);  // the second of two results
+  tape.record("pair", std::tuple{tape.make(hg::Shape{3}, true), z}, [](hg::Tape<B>&) {});
+  auto const fourth = hg::sum(z);
+  hg::fill(tape.exec(), z.value, 1.0);
+  CHECK_THROWS_WITH(tape.backward(fourth), ContainsSubstring("pair was changed"));
 }

@@ -88,6 +88,10 @@ TEST_CASE("second derivatives of linear ops", "[tape]") {
   check("pad", [](auto x) { return hg::pad(x, 2, hg::PaddingMode::reflect); });
   check("resample", [](auto x) { return hg::resample(x, 2); });
   check("slice_channels", [](auto x) { return hg::slice_channels(x, 1, 2); });
+  check("split_channels", [](auto x) {
+    auto const [a, b, c] = hg::split_channels(x * x, 1, 1, 1);
+    return a * c;
+  });
   check("permute", [](auto x) { return hg::permute(x, {0, 2, 1, 3}); });
   check("concat", [](auto x) { return hg::concat(x, x * x); });
   check("channels", [](auto x) { return x * hg::channel_spread(hg::channel_sum(x), x.shape()); });

@@ -4,7 +4,9 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <heliograd/op/arithmetic.hpp>
+#include <heliograd/op/dot.hpp>
 #include <heliograd/op/reduce.hpp>
+#include <heliograd/op/shape.hpp>
 #include <heliograd/tape/no_grad.hpp>
 #include <heliograd/testing/gradcheck.hpp>
 #include "spaces.hpp"
@@ -131,6 +133,39 @@ TEST_CASE("retained gradients of intermediate values can be read", "[tape]") {
   tape.retain(y);
   tape.backward(hg::sum(y * y));
   CHECK(hg::to_host(tape.exec(), y.grad()) == std::vector<double>{4, 8, 12});
+}
+
+TEMPLATE_LIST_TEST_CASE("an op with several results is one node", "[tape]", test::Backends) {
+  using B = TestType;
+  using Scalar = typename B::scalar_type;
+  hg::Tape<B> tape;
+  auto const w = hg::make_param<B>("w", hg::Shape{2, 3});
+  hg::from_host(tape.exec(), w.value, std::vector<Scalar>{1, 2, 3, 4, 5, 6});
+  auto const gradient = [&](auto const& loss) {
+    tape.clear();
+    hg::fill(tape.exec(), w.grad, Scalar(0));
+    auto const x = tape.watch(w);
+    auto const [left, right] = hg::split_channels(x, 1, 2);
+    auto const nodes = tape.nodes().size();
+    auto const value = loss(x, left, right);
+    CHECK(nodes == 1);
+    tape.backward(value);
+    return hg::to_host(tape.exec(), w.grad);
+  };
+  using Values = std::vector<Scalar>;
+  for (int again = 0; again < 2; ++again) {  // the second time on memory that was used
+    CHECK(gradient([](auto, auto a, auto) { return hg::sum(a * a); }) == Values{2, 0, 0, 8, 0, 0});
+    CHECK(gradient([](auto, auto, auto b) { return hg::sum(b * b); }) == Values{0, 4, 6, 0, 10, 12});
+    CHECK(gradient([](auto, auto a, auto b) { return hg::dot(a, a) + hg::sum(b); }) == Values{2, 1, 1, 8, 1, 1});
+    CHECK(gradient([](auto x, auto, auto b) { return hg::sum(x) + hg::sum(b); }) == Values{1, 2, 2, 1, 2, 2});
+  }
+  auto const [left, right] = [&] {
+    tape.clear();
+    return hg::split_channels(tape.watch(w), 1, 2);
+  }();
+  tape.retain(left);
+  tape.backward(hg::sum(right));
+  CHECK(hg::to_host(tape.exec(), left.grad()) == Values{0, 0});
 }
 
 TEST_CASE("gradcheck finds a wrong gradient and accepts a right one", "[testing]") {

@@ -38,6 +38,59 @@ Var<Rank, B> slice_channels(Var<Rank, B> x, std::size_t first, std::size_t count
       });
 }
 
+template <int Rank, class B, std::same_as<Var<Rank, B>>... More>
+Var<Rank, B> concat(Var<Rank, B> first, More... more);
+
+namespace detail {
+template <int Rank, class B, std::size_t count>
+std::array<Var<Rank, B>, count> split_channels(Var<Rank, B> x, std::array<std::size_t, count> const& channels) {
+  Shape<Rank> shape = x.shape();
+  std::size_t total = 0;
+  for (std::size_t const c : channels) total += c;
+  expect_shape(total == shape[Rank - 1], "split_channels: the parts have " + std::to_string(total) +
+                                             " channels together, x is " + to_string(shape));
+  Tape<B>& tape = x.tape();
+  std::array<Var<Rank, B>, count> parts;
+  std::size_t at = 0;
+  for (std::size_t k = 0; k < count; ++k) {
+    shape[Rank - 1] = channels[k];
+    parts[k] = tape.make(shape, x.wants_grad());
+    kernel::take_channels<B, Rank>(tape.workspace(), x.value, at, {parts[k].value, 0});
+    at += channels[k];
+  }
+  if (x.wants_grad())
+    tape.record(
+        "heliograd::split_channels", parts,
+        [=](Tape<B>& t) {
+          auto const gx = t.into(x);
+          std::size_t first = 0;
+          for (auto const& part : parts) {
+            if (gx.beta == typename B::scalar_type(0))
+              kernel::put_channels<B, Rank>(t.workspace(), part.grad(), first, gx.out);
+            else
+              kernel::take_channels_backward<B, Rank>(t.workspace(), part.grad(), first, gx);
+            first += part.shape()[Rank - 1];
+          }
+        },
+        [=](Tape<B>& t, auto const&... gpart) {
+          if (t.wants(x)) t.deliver(x, concat(gpart...));
+        });
+  return parts;
+}
+}  // namespace detail
+
+/// All channels of a tensor, cut into parts: `auto const [a, b] = split_channels(x, 3, 5)`.
+/// Shapes   [..., c_1 + c_2 + ...] -> [..., c_1], [..., c_2], ...
+/// Gradient those of the parts side by side, in one node; zero for a part that is not used.
+/// Keeps    nothing.
+/// Cost     one pass over x in each direction.
+/// Throws   ShapeError unless the parts have as many channels as x.
+template <int Rank, class B, std::convertible_to<std::size_t>... Count>
+std::array<Var<Rank, B>, sizeof...(Count)> split_channels(Var<Rank, B> x, Count... channels) {
+  static_assert(Rank >= 1 && sizeof...(Count) > 0, "heliograd::split_channels: x needs a channel axis, and parts");
+  return detail::split_channels(x, std::array{static_cast<std::size_t>(channels)...});
+}
+
 /// Tensors side by side along the channels, the last axis.
 /// Shapes   [..., c_1], [..., c_2], ... -> [..., c_1 + c_2 + ...]; the other axes equal.
 /// Gradient each input receives its channels of the output's gradient.
@@ -79,12 +132,10 @@ Var<Rank, B> concat(Var<Rank, B> first, More... more) {
           }
         },
         [=](Tape<B>& t, Var<Rank, B> gy) {
-          std::size_t at = 0;
-          for (std::size_t k = 0; k < count; ++k) {
-            std::size_t const channels = x[k].shape()[Rank - 1];
-            if (t.wants(x[k])) t.deliver(x[k], slice_channels(gy, at, channels));
-            at += channels;
-          }
+          std::array<std::size_t, count> channels;
+          for (std::size_t k = 0; k < count; ++k) channels[k] = x[k].shape()[Rank - 1];
+          auto const parts = detail::split_channels(gy, channels);
+          for (std::size_t k = 0; k < count; ++k) t.deliver(x[k], parts[k]);
         });
   return y;
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,6 +13,7 @@
 #include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <heliograd/base/error.hpp>
@@ -143,24 +146,38 @@ class Tape {
   /// arrived at `y`; it may capture Vars, views and plain values. Call it only if `y.wants_grad()`.
   template <int Rank, class Pullback>
   void record(char const* name, Var<Rank, B> const& y, Pullback const& pullback) {
-    add_node(name, y, pullback, nullptr);
+    record(name, std::tuple<Var<Rank, B>>(y), pullback);
   }
 
   /// The same for an op that can be differentiated again. `twice(tape, gy)` is the pullback written in ops: it has the
   /// gradient of `y` as a Var and delivers Vars, `if (tape.wants(x)) tape.deliver(x, contribution)`.
   template <int Rank, class Pullback, class Twice>
   void record(char const* name, Var<Rank, B> const& y, Pullback const& pullback, Twice const& twice) {
+    record(name, std::tuple<Var<Rank, B>>(y), pullback, twice);
+  }
+
+  /// \name Ops with several results: one node, a `std::tuple` or `std::array` of Vars that all want a gradient.
+  ///@{
+
+  /// The pullback is called once, if a gradient has arrived at one of `ys` at least; those of the others are zeros then.
+  template <class Vars, class Pullback>
+  void record(char const* name, Vars const& ys, Pullback const& pullback) {
+    add_node(name, ys, pullback, nullptr);
+  }
+
+  /// `twice(tape, gy...)` has a gradient for each of `ys`, likewise.
+  template <class Vars, class Pullback, class Twice>
+  void record(char const* name, Vars const& ys, Pullback const& pullback, Twice const& twice) {
     struct Both {
       Pullback once;
       Twice twice;
-      Shape<Rank> shape;
       void operator()(Tape& tape) const { once(tape); }
     };
-    add_node(name, y, Both{pullback, twice, y.shape()}, [](void const* at, Tape& tape, Slot const& slot) {
-      auto const& both = *static_cast<Both const*>(at);
-      both.twice(tape, tape.arrived(slot, both.shape));
+    add_node(name, ys, Both{pullback, twice}, [](void const* at, Tape& tape, Output const* outputs) {
+      tape.call_twice(static_cast<Both const*>(at)->twice, static_cast<Vars const*>(nullptr), outputs);
     });
   }
+  ///@}
 
   /// Where a pullback delivers its contribution to the gradient of `x`. Ask once per contribution: the first one
   /// overwrites, the next ones add.
@@ -258,30 +275,44 @@ class Tape {
   /// Counts clear() calls: a Var belongs to one generation.
   std::uint64_t generation() const { return generation_; }
 
+  /// One of the values an op has made.
+  struct Output {
+    Slot* slot;
+    std::size_t const* extent;
+    int rank;
+    std::size_t bytes;
+#if HELIOGRAD_CHECKS
+    void const* value;
+    std::uint64_t fingerprint;
+#endif
+  };
+
   struct Node {
     char const* name;
     void (*play)(void const*, Tape&);
-    void (*play_twice)(void const*, Tape&, Slot const&);  // null: there is no second derivative
+    void (*play_twice)(void const*, Tape&, Output const*);  // null: there is no second derivative
     void const* closure;
     std::size_t closure_bytes;
-    Slot* slot;
-    std::size_t const* extent;  // of the output
-    int rank;
-    std::size_t bytes;
+    Output const* first;
+    std::size_t count;    // of its outputs
     bool opaque = false;  // holds more than Vars tell: parameters that are watched inside a checkpoint
-#if HELIOGRAD_CHECKS
-    void const* value = nullptr;
-    std::uint64_t fingerprint = 0;
-#endif
 
-    /// Calls visit(word) for everything in the pullback that could be a Var's slot, its own output's aside: Vars lie in it as
+    Output const* begin() const { return first; }
+    Output const* end() const { return first + count; }
+
+    template <class Predicate>
+    bool any_output(Predicate const& predicate) const {
+      return std::any_of(begin(), end(), predicate);
+    }
+
+    /// Calls visit(word) for everything in the pullback that could be a Var's slot, its own outputs' aside: Vars lie in it as
     /// they are. Compare, do not follow: most of it is something else.
     template <class Visit>
     void for_each_slot(Visit const& visit) const {
       for (std::size_t at = 0; at + sizeof(Slot*) <= closure_bytes; at += alignof(Slot*)) {
         Slot const* word;
         std::memcpy(&word, static_cast<std::byte const*>(closure) + at, sizeof word);
-        if (word != slot) visit(word);
+        if (!any_output([&](Output const& y) { return y.slot == word; })) visit(word);
       }
     }
     bool holds_one_of(std::unordered_set<Slot const*> const& slots) const {
@@ -327,33 +358,51 @@ class Tape {
     return var;
   }
 
-  template <int Rank, class Closure>
-  void add_node(char const* name, Var<Rank, B> const& y, Closure const& closure,
-                void (*play_twice)(void const*, Tape&, Slot const&)) {
+  template <class Vars, class Closure>
+  void add_node(char const* name, Vars const& ys, Closure const& closure,
+                void (*play_twice)(void const*, Tape&, Output const*)) {
     static_assert(std::is_trivially_destructible_v<Closure>,
                   "heliograd::Tape::record: a pullback may capture Vars, TensorRefs, numbers and plain options only");
+    using Outputs = std::array<Output, std::tuple_size_v<Vars>>;
+    auto* const outputs =
+        host_.template make<Outputs>(std::apply([&](auto const&... y) { return Outputs{output(name, y)...}; }, ys));
+    nodes_.push_back({name, [](void const* at, Tape& tape) { (*static_cast<Closure const*>(at))(tape); }, play_twice,
+                      host_.template make<Closure>(closure), sizeof(Closure), outputs->data(), outputs->size()});
+  }
+
+  template <int Rank>
+  Output output(char const* name, Var<Rank, B> const& y) {
     expect(y.wants_grad(), std::string("Tape::record: the output of ") + name + " wants no gradient");
     auto* const shape = host_.template make<Shape<Rank>>(y.shape());
-    nodes_.push_back({name, [](void const* at, Tape& tape) { (*static_cast<Closure const*>(at))(tape); }, play_twice,
-                      host_.template make<Closure>(closure), sizeof(Closure), y.slot, shape->extent.data(), Rank,
-                      y.value.size() * sizeof(scalar_type)});
+    std::size_t const bytes = y.value.size() * sizeof(scalar_type);
+    return {y.slot,
+            shape->extent.data(),
+            Rank,
+            bytes
 #if HELIOGRAD_CHECKS
-    nodes_.back().value = y.value.data();
-    nodes_.back().fingerprint = fingerprint(y.value.data(), nodes_.back().bytes);
+            ,
+            y.value.data(),
+            fingerprint(y.value.data(), bytes)
 #endif
+    };
   }
 
   /// Plays the pullbacks of all nodes from number `first` on, newest first.
   void play_back_to(std::size_t first) {
     for (std::size_t i = nodes_.size(); i-- > first;) {
       Node const node = nodes_[i];  // a copy: a checkpoint adds nodes of its own for a while
-      Slot& slot = *node.slot;
-      if (!slot.reached) continue;
+      if (!node.any_output([](Output const& y) { return y.slot->reached; })) continue;
+      for (Output const& y : node)
+        if (!y.slot->reached) {
+          y.slot->data = static_cast<scalar_type*>(gradients_.take(y.bytes));
+          fill(workspace_, TensorRef<1, B>(y.slot->data, y.bytes / sizeof(scalar_type)), scalar_type(0));
+        }
       node.play(node.closure, *this);
-      if (!slot.retain) {
-        gradients_.give_back(slot.data, node.bytes);
-        slot.data = nullptr;
-      }
+      for (Output const& y : node)
+        if (!y.slot->retain) {
+          gradients_.give_back(y.slot->data, y.bytes);
+          y.slot->data = nullptr;
+        }
     }
   }
 
@@ -362,9 +411,10 @@ class Tape {
 #if HELIOGRAD_CHECKS
     if (dry()) return;
     for (Node const& node : nodes_)
-      expect(fingerprint(node.value, node.bytes) == node.fingerprint,
-             std::string("Tape: the output of ") + node.name +
-                 " was changed after it was computed, and gradients need it as it was; write to a copy");
+      for (Output const& y : node)
+        expect(fingerprint(y.value, y.bytes) == y.fingerprint,
+               std::string("Tape: the output of ") + node.name +
+                   " was changed after it was computed, and gradients need it as it was; write to a copy");
     for (auto const& [gradient, watched] : watched_)
       expect(watched.generation != generation_ || fingerprint(watched.value, watched.bytes) == watched.fingerprint,
              "Tape: a parameter was changed between its use and the backward pass, and gradients need it as it was; "
@@ -396,6 +446,26 @@ class Tape {
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(slot.again_value, shape));
     var.slot = slot.again;
     return var;
+  }
+
+  /// Calls twice(tape, gy...) with what has arrived at the outputs.
+  template <class Twice, class... Vars>
+  void call_twice(Twice const& twice, std::tuple<Vars...> const*, Output const* outputs) {
+    std::apply([&](auto const&... gy) { twice(*this, gy...); }, std::tuple<Vars...>{arrived_at<Vars>(outputs)...});
+  }
+  template <class Twice, class V, std::size_t count>
+  void call_twice(Twice const& twice, std::array<V, count> const*, Output const* outputs) {
+    std::array<V, count> gys;
+    for (V& gy : gys) gy = arrived_at<V>(outputs);
+    std::apply([&](auto const&... gy) { twice(*this, gy...); }, gys);
+  }
+  /// What has arrived at the output, which is a V, and on to the next one.
+  template <class V>
+  V arrived_at(Output const*& output) {
+    decltype(std::declval<V>().shape()) shape;
+    std::size_t const* from = output->extent;
+    for (std::size_t& extent : shape.extent) extent = *from++;
+    return arrived(*output++->slot, shape);
   }
 
   /// a + b: contributions to one gradient.
@@ -438,7 +508,7 @@ class Tape {
     std::vector<std::size_t> path;
     for (std::size_t i = 0; i < nodes_.size() && y.wants_grad(); ++i)
       if (nodes_[i].holds_one_of(reach)) {
-        reached(nodes_[i].slot);
+        for (Output const& out : nodes_[i]) reached(out.slot);
         path.push_back(i);
       }
     auto const seed = make(y.shape(), false);
@@ -446,12 +516,12 @@ class Tape {
     deliver(y, seed);
     for (auto i = path.rbegin(); i != path.rend(); ++i) {
       Node const node = nodes_[*i];  // a copy: nodes are added
-      if (!node.slot->again_value) continue;
+      if (!node.any_output([](Output const& out) { return out.slot->again_value != nullptr; })) continue;
       expect(node.play_twice != nullptr,
              std::string("Tape::gradients: ") + node.name +
                  " was recorded without a second derivative; give Tape::record the pullback in ops as its fourth "
                  "argument, or detach what need not be differentiated");
-      node.play_twice(node.closure, *this, *node.slot);
+      node.play_twice(node.closure, *this, node.first);
     }
   }
 
