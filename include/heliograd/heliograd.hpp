@@ -26,6 +26,7 @@
 #include <heliograd/data/patches.hpp>
 #include <heliograd/kernel/activation.hpp>
 #include <heliograd/kernel/attention.hpp>
+#include <heliograd/kernel/attention_bend.hpp>
 #include <heliograd/kernel/channel_lines.hpp>
 #include <heliograd/kernel/channels.hpp>
 #include <heliograd/kernel/conv2d.hpp>

@@ -44,6 +44,7 @@ inline std::vector<heliograd::testing::OpCase> attention_cases() {
                op({heads, scale}),
                [=](std::vector<HostTensor> const& in) { return reference::attention(in, heads, used); }};
     one.per_image = {0, 1, 2};
+    one.second_order = true;
     if (keys == 1)  // the one weight is 1 whatever queries and keys say: their gradients are rounding errors of zero
       for (std::size_t const k : {0, 1}) one.inputs[k].differentiable = false;
     one.refusals = {
@@ -64,6 +65,16 @@ inline std::vector<heliograd::testing::OpCase> attention_cases() {
   attention(1, 3, 66, 1, 5, 1, 0.5);
   attention(2, 4, 6, 2, 3, 3, 0);
   attention(1, 1, 1, 4, 4, 1, 1);
+  OpCase self{"attention: of a tensor to itself",
+              {{{2, 7, 4}, -1, 1}},
+              [](auto const& in) {
+                auto const x = in.template var<3>(0);
+                return heliograd::attention(x, x, x);
+              },
+              [](std::vector<HostTensor> const& in) { return reference::attention({in[0], in[0], in[0]}, 1, 0.5); }};
+  self.second_order = true;
+  self.per_image = {0};
+  cases.push_back(self);
   return cases;
 }
 

@@ -68,6 +68,7 @@ inline std::vector<heliograd::testing::OpCase> correlation_cases() {
          }});
     cases.back().refusals = pair_refusals(false);
   }
+  for (OpCase& one : cases) one.second_order = true;
   return cases;
 }
 

@@ -78,6 +78,7 @@ inline auto loss_cases() {
              },
              reference::ssim_loss(1, true)},
   };
+  for (OpCase& c : cases) c.second_order = true;
   for (OpCase& c : cases)
     if (c.inputs.size() == 2 && (op_name(c) == "mse" || op_name(c) == "l1"))
       c.peer = "F." + op_name(c) + "_loss(x[0], x[1])";

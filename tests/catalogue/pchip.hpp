@@ -45,6 +45,7 @@ inline auto pchip_cases() {
           return y;
         }};
     one.per_image = {0};
+    one.second_order = true;
     cases.push_back(one);
     return one;
   };

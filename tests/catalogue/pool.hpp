@@ -35,7 +35,7 @@ inline auto pool_cases() {
       // Means over 4 or 16 numbers are exact; the slope of a maximum is not, where integers are equal.
       one.exact_on_integers = options.count_padding || maxima;
       one.linear = !maxima;
-      one.second_order = one.linear;
+      one.second_order = true;
       one.per_image = {0};
       if (!options.count_padding || options.padding == heliograd::Padding2d(0)) {
         std::string const symmetric = std::to_string(options.padding.top);

@@ -45,15 +45,15 @@ inline auto shape_cases() {
                return y;
              },
              true},
-      OpCase{"split_channels: 2, 1 and 4, of which one is not used",
+      OpCase{"split_channels: 2, 1 and 4, of which the first is not used",
              {{{3, 2, 7}}},
              [](auto const& in) {
                auto const parts = heliograd::split_channels(in.template var<3>(0), 2, 1, 4);
-               return heliograd::concat(parts[2], parts[0], parts[2]);
+               return heliograd::concat(parts[2], parts[1], parts[2]);
              },
              [](std::vector<HostTensor> const& x) {
                auto const last = reference::slice_channels(x[0], 3, 4);
-               return reference::concat({last, reference::slice_channels(x[0], 0, 2), last});
+               return reference::concat({last, reference::slice_channels(x[0], 2, 1), last});
              },
              true},
       OpCase{"slice: rows 1 and 2 of 4",
@@ -97,8 +97,8 @@ inline auto shape_cases() {
       {"concat: a Var with itself", "torch.cat([x[0], x[0]], -1)"},
       {"slice_channels: 2 of 7", "x[0][..., 3:5]"},
       {"slice_channels: two slices of one Var, overlapping", "x[0][..., 0:4] * x[0][..., 2:6]"},
-      {"split_channels: 2, 1 and 4, of which one is not used",
-       "(lambda p: torch.cat([p[2], p[0], p[2]], -1))(x[0].split([2, 1, 4], -1))"},
+      {"split_channels: 2, 1 and 4, of which the first is not used",
+       "(lambda p: torch.cat([p[2], p[1], p[2]], -1))(x[0].split([2, 1, 4], -1))"},
       {"slice: rows 1 and 2 of 4", "x[0][:, 1:3]"},
       {"slice: the last image", "x[0][2:3]"},
       {"concat_along: columns", "torch.cat(x, 2)"},

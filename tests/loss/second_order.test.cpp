@@ -7,6 +7,7 @@
 
 #include <heliograd/core/copy.hpp>
 #include <heliograd/loss/adversarial.hpp>
+#include <heliograd/loss/correlation.hpp>
 #include <heliograd/loss/flux.hpp>
 #include <heliograd/loss/gradient.hpp>
 #include <heliograd/loss/gradient_penalty.hpp>
@@ -61,6 +62,11 @@ TEST_CASE("second derivatives of losses", "[loss]") {
   check("histogram", [](auto x, auto, auto z) {
     return loss::histogram(x, z, {.noise = 60, .limit = 3000, .step = 0.3, .unit = 3500});
   });
+  check("correlation", [](auto x, auto, auto z) { return loss::correlation(x, z); });
+  check("correlation, pearson", [&](auto x, auto, auto z) {
+    return loss::correlation(x, z, {.agreement = hg::Agreement::pearson, .each_image = true}, {weights});
+  });
+  check("correlation, the target alone", [](auto x, auto y, auto) { return loss::correlation(y, x); });
   check("bce_with_logits", [](auto x, auto y, auto) { return loss::bce_with_logits(x, y); });
   check("least squares", [](auto x, auto, auto z) { return loss::discriminator(x, z); });
   check("logit", [](auto x, auto, auto z) { return loss::discriminator(x, z, {.game = loss::Game::logit}); });

@@ -4,6 +4,7 @@
 #include <Kokkos_Core.hpp>
 #include <cstddef>
 
+#include <heliograd/core/dual.hpp>
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/detail/store_mean.hpp>
 #include <heliograd/kernel/launch.hpp>
@@ -28,15 +29,43 @@ namespace kernel {
 
 /// The agreement of one pair, and its slope: \f$ \partial C / \partial x_i = w_i (a_x (x_i - m_x) + b (y_i - m_y) + s) \f$, and
 /// with \f$ a_y, -s \f$ and x, y exchanged for y.
-struct AgreementSlope {
-  double mean[2];
-  double own[2];
-  double other;
-  double shift;
-  double value;
+template <class Number>
+struct AgreementCoefficients {
+  Number mean[2];
+  Number own[2];
+  Number other;
+  Number shift;
+  Number value;
 };
+using AgreementSlope = AgreementCoefficients<double>;
 
 namespace detail {
+
+/// The slope of n pixels with these means and second moments about them, for numbers and for duals.
+template <class Number>
+KOKKOS_FUNCTION AgreementCoefficients<Number> agreement_slope(Agreement agreement, double epsilon, double n,
+                                                              Number const& mx, Number const& my, Number const& sxx,
+                                                              Number const& syy, Number const& sxy) {
+  using Kokkos::sqrt;
+  Number const zero(0.0), one(1.0), two(2.0), shield(epsilon);
+  AgreementCoefficients<Number> s{{mx, my}, {zero, zero}, zero, zero, one};  // fewer than two pixels do not disagree
+  if (n > 1 && agreement == Agreement::pearson) {
+    Number const xx = sxx + shield, yy = syy + shield;
+    Number const root = sqrt(xx) * sqrt(yy);
+    s.value = sxy / root;
+    s.other = one / root;
+    s.own[0] = -s.value / xx;
+    s.own[1] = -s.value / yy;
+  } else if (n > 1) {
+    Number const f(n - 1), m = mx - my;
+    Number const scale = (sxx + syy) / f + m * m + shield;
+    s.value = two * sxy / f / scale;
+    s.other = two / (scale * f);
+    s.own[0] = s.own[1] = -two * s.value / (scale * f);
+    s.shift = -two * s.value * m / (scale * Number(n));
+  }
+  return s;
+}
 
 template <class T>
 struct WeightOf {
@@ -98,24 +127,9 @@ struct StoreAgreement {
   Sums<3> const* means;
   AgreementSlope* slope;
   KOKKOS_FUNCTION void operator()(std::size_t segment, Sums<3> const& total) const {
-    double const n = means[segment][0], mx = means[segment][1], my = means[segment][2];
-    AgreementSlope s{{mx, my}, {0, 0}, 0, 0, 1};  // fewer than two pixels do not disagree
-    if (n > 1 && agreement == Agreement::pearson) {
-      double const xx = total[0] + epsilon, yy = total[1] + epsilon;
-      double const root = Kokkos::sqrt(xx) * Kokkos::sqrt(yy);
-      s.value = total[2] / root;
-      s.other = 1 / root;
-      s.own[0] = -s.value / xx;
-      s.own[1] = -s.value / yy;
-    } else if (n > 1) {
-      double const f = n - 1, m = mx - my;
-      double const scale = (total[0] + total[1]) / f + m * m + epsilon;
-      s.value = 2 * total[2] / f / scale;
-      s.other = 2 / (scale * f);
-      s.own[0] = s.own[1] = -2 * s.value / (scale * f);
-      s.shift = -2 * s.value * m / (scale * n);
-    }
-    slope[segment] = s;
+    Sums<3> const& mean = means[segment];
+    slope[segment] =
+        agreement_slope<double>(agreement, epsilon, mean[0], mean[1], mean[2], total[0], total[1], total[2]);
   }
 };
 
@@ -145,6 +159,71 @@ struct DisagreementGradient {
     double const sum = s.own[which] * own + s.other * other + (which == 0 ? s.shift : -s.shift);
     double const scale = -static_cast<double>(*gloss) / static_cast<double>(segments);
     gx.add(i, static_cast<T>(w > 0 ? scale * w * sum : 0.0));
+  }
+};
+
+/// Second moments about the means, and how means and moments change as x moves along vx and y along vy.
+template <class T>
+struct AgreementMotion {
+  AgreementMoments<T> moments;
+  T const* vx;
+  T const* vy;
+  KOKKOS_FUNCTION void operator()(std::size_t segment, std::size_t i, Sums<8>& one) const {
+    std::size_t const at = segment * moments.length + i;
+    double const w = moments.weight(at);
+    Sums<3> const& mean = moments.means[segment];
+    double const dx = w > 0 ? static_cast<double>(moments.x[at]) - mean[1] : 0.0;
+    double const dy = w > 0 ? static_cast<double>(moments.y[at]) - mean[2] : 0.0;
+    double const tx = w > 0 ? static_cast<double>(vx[at]) : 0.0;
+    double const ty = w > 0 ? static_cast<double>(vy[at]) : 0.0;
+    one[0] = w * dx * dx;
+    one[1] = w * dy * dy;
+    one[2] = w * dx * dy;
+    one[3] = w * tx;
+    one[4] = w * ty;
+    one[5] = 2 * w * dx * tx;
+    one[6] = 2 * w * dy * ty;
+    one[7] = w * (dx * ty + dy * tx);
+  }
+};
+
+using AgreementBend = AgreementCoefficients<Dual<double, 1>>;
+
+struct StoreAgreementBend {
+  Agreement agreement;
+  double epsilon;
+  Sums<3> const* means;
+  AgreementBend* bend;
+  KOKKOS_FUNCTION static Dual<double, 1> moving(double value, double slope) {
+    Dual<double, 1> d(value);
+    d.slope[0] = slope;
+    return d;
+  }
+  KOKKOS_FUNCTION void operator()(std::size_t segment, Sums<8> const& total) const {
+    Sums<3> const& mean = means[segment];
+    double const n = mean[0] > 0 ? mean[0] : 1.0;
+    bend[segment] =
+        agreement_slope(agreement, epsilon, mean[0], moving(mean[1], total[3] / n), moving(mean[2], total[4] / n),
+                        moving(total[0], total[5]), moving(total[1], total[6]), moving(total[2], total[7]));
+  }
+};
+
+template <int Rank, class B>
+struct DisagreementBend {
+  using T = typename B::scalar_type;
+  T const *x, *y, *vx, *vy;
+  WeightOf<T> weight;
+  AgreementBend const* bend;
+  std::size_t length, segments;
+  Sink<Rank, B> gx;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    AgreementBend const& s = bend[segments > 1 ? i / length : 0];
+    double const w = weight(i);
+    if (!(w > 0)) return gx.add(i, T(0));
+    auto const own = StoreAgreementBend::moving(static_cast<double>(x[i]), static_cast<double>(vx[i])) - s.mean[0];
+    auto const other = StoreAgreementBend::moving(static_cast<double>(y[i]), static_cast<double>(vy[i])) - s.mean[1];
+    double const slope = (s.own[0] * own + s.other * other + s.shift).slope[0];
+    gx.add(i, static_cast<T>(-w * slope / static_cast<double>(segments)));
   }
 };
 
@@ -189,6 +268,29 @@ void mean_disagreement_backward(Workspace<B>& ws, std::size_t segments, ConstTen
                                                          segments,
                                                          gloss.data(),
                                                          gx});
+}
+
+/// gx = beta gx + how d loss / d x changes as x moves along vx and y along vy.
+template <class B, int Rank>
+void mean_disagreement_bend(Workspace<B>& ws, CorrelationOptions const& options, std::size_t segments,
+                            ConstTensorRef<Rank, B> const& x, ConstTensorRef<Rank, B> const& y,
+                            ConstTensorRef<Rank, B> const& vx, ConstTensorRef<Rank, B> const& vy,
+                            ConstTensorRef<Rank, B> const& weight, Sink<Rank, B> const& gx) {
+  using T = typename B::scalar_type;
+  constexpr char const* label = "heliograd::mean_disagreement_bend";
+  std::size_t const length = x.size() / segments;
+  detail::WeightOf<T> const w{weight.data()};
+  auto scope = ws.scope();
+  auto* const means = scope.template take<Sums<3>>(segments);
+  auto* const bend = scope.template take<detail::AgreementBend>(segments);
+  reduce<3>(ws, label, segments, length, detail::AgreementMeans<T>{x.data(), y.data(), w, length},
+            detail::StoreAgreementMeans{means});
+  reduce<8>(ws, label, segments, length,
+            detail::AgreementMotion<T>{{x.data(), y.data(), w, length, means}, vx.data(), vy.data()},
+            detail::StoreAgreementBend{options.agreement, options.epsilon, means, bend});
+  for_each_element(
+      ws, label, x.size(),
+      detail::DisagreementBend<Rank, B>{x.data(), y.data(), vx.data(), vy.data(), w, bend, length, segments, gx});
 }
 
 }  // namespace kernel

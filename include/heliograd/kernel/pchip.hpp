@@ -74,6 +74,45 @@ struct KnotDual {
   KOKKOS_FUNCTION Dual<T, 4> operator()(std::size_t k) const { return Dual<T, 4>::input(at[k], static_cast<int>(k)); }
 };
 
+/// A value that moves along v.
+template <class T>
+struct KnotMotion {
+  T const* at;
+  T const* v;
+  KOKKOS_FUNCTION Dual<T, 1> operator()(std::size_t k) const {
+    Dual<T, 1> d(at[k]);
+    d.slope[0] = v[k];
+    return d;
+  }
+};
+template <class T>
+struct KnotMotionDual {
+  KnotMotion<T> knot;
+  KOKKOS_FUNCTION Dual<Dual<T, 1>, 4> operator()(std::size_t k) const {
+    return Dual<Dual<T, 1>, 4>::input(knot(k), static_cast<int>(k));
+  }
+};
+
+/// How the points move as the values move along v.
+template <class B>
+struct PchipTangent {
+  using T = typename B::scalar_type;
+  PchipGrid grid;
+  T const* values;
+  T const* v;
+  Sink<2, B> y;
+
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    using Number = Dual<T, 1>;
+    double const at = grid.points[i % grid.point_count];
+    if (!grid.covers(at)) return y.add(i, T(0));
+    std::size_t const b = grid.interval(at);
+    std::size_t const first = i / grid.point_count * grid.knot_count + b - 1;
+    auto const piece = pchip_piece<Number, T>(grid, b, KnotMotion<T>{values + first, v + first});
+    y.add(i, piece(Number(pchip_fraction<T>(grid, b, at))).slope[0]);
+  }
+};
+
 template <class T>
 struct Pchip {
   PchipGrid grid;
@@ -102,13 +141,15 @@ struct PchipKeys {
   }
 };
 
-/// A value gathers from the points in the intervals whose piece it shapes: its own two and one beyond on each side.
-template <class B>
+/// A value gathers from the points in the intervals whose piece it shapes: its own two and one beyond on each side. With
+/// Bent, what it gathers is how that changes as the values move along v.
+template <class B, bool Bent>
 struct PchipGather {
   using T = typename B::scalar_type;
   PchipGrid grid;
   SortedByKey sorted;
   T const* values;
+  T const* v;
   T const* gy;
   Sink<2, B> gvalues;
 
@@ -116,15 +157,28 @@ struct PchipGather {
     std::size_t const line = i / grid.knot_count, knot = i % grid.knot_count;
     T sum = T(0);
     for (std::size_t b = knot >= 2 ? knot - 2 : 0; b <= knot + 1 && b + 1 < grid.knot_count; ++b) {
-      auto const piece = pchip_piece<Dual<T, 4>, T>(grid, b, KnotDual<T>{values + line * grid.knot_count + b - 1});
-      for (std::size_t p = sorted.first[b]; p < sorted.first[b + 1]; ++p) {
-        std::size_t const point = sorted.element[p];
-        Dual<T, 4> const fraction(pchip_fraction<T>(grid, b, grid.points[point]));
-        sum += piece(fraction).slope[knot + 1 - b] * gy[line * grid.point_count + point];
-      }
+      std::size_t const first = line * grid.knot_count + b - 1;
+      if constexpr (Bent)
+        gather(pchip_piece<Dual<Dual<T, 1>, 4>, T>(grid, b, KnotMotionDual<T>{{values + first, v + first}}), b, knot,
+               line, sum);
+      else
+        gather(pchip_piece<Dual<T, 4>, T>(grid, b, KnotDual<T>{values + first}), b, knot, line, sum);
     }
     gvalues.add(i, sum);
   }
+
+ private:
+  template <class Number>
+  KOKKOS_FUNCTION void gather(PchipInterval<Number, T> const& piece, std::size_t b, std::size_t knot, std::size_t line,
+                              T& sum) const {
+    for (std::size_t p = sorted.first[b]; p < sorted.first[b + 1]; ++p) {
+      std::size_t const point = sorted.element[p];
+      Number const value = piece(Number(pchip_fraction<T>(grid, b, grid.points[point])));
+      sum += delivered(value.slope[knot + 1 - b]) * gy[line * grid.point_count + point];
+    }
+  }
+  KOKKOS_FUNCTION static T delivered(T slope) { return slope; }
+  KOKKOS_FUNCTION static T delivered(Dual<T, 1> const& slope) { return slope.slope[0]; }
 };
 
 inline void check_pchip(Shape<2> const& values, Shape<2> const& y, PchipGrid const& grid) {
@@ -148,17 +202,41 @@ void pchip(Workspace<B>& ws, ConstTensorRef<2, B> const& values, PchipGrid const
                    detail::Pchip<typename B::scalar_type>{grid, fill, values.data(), y.data()});
 }
 
+/// y = beta y + the derivative of `pchip` along v, which has the shape of the values.
+template <class B>
+void pchip_tangent(Workspace<B>& ws, ConstTensorRef<2, B> const& values, ConstTensorRef<2, B> const& v,
+                   PchipGrid const& grid, Sink<2, B> const& y) {
+  detail::check_pchip(shape_of(values), shape_of(y.out), grid);
+  for_each_element(ws, "heliograd::pchip_tangent", y.out.size(),
+                   detail::PchipTangent<B>{grid, values.data(), v.data(), y});
+}
+
+namespace detail {
+template <bool Bent, class B>
+void pchip_gather(Workspace<B>& ws, ConstTensorRef<2, B> const& values, typename B::scalar_type const* v,
+                  PchipGrid const& grid, ConstTensorRef<2, B> const& gy, Sink<2, B> const& gvalues) {
+  check_pchip(shape_of(values), shape_of(gy), grid);
+  auto scope = ws.scope();
+  auto* const keys = scope.template take<std::uint32_t>(grid.point_count);
+  for_each_item(ws, "heliograd::pchip_keys", grid.point_count, PchipKeys{grid, keys});
+  auto const sorted = sort_by_key(ws, scope, "heliograd::pchip_sort", keys, grid.point_count, grid.knot_count);
+  for_each_item(ws, "heliograd::pchip_backward", gvalues.out.size(),
+                PchipGather<B, Bent>{grid, sorted, values.data(), v, gy.data(), gvalues});
+}
+}  // namespace detail
+
 /// gvalues = beta gvalues + the transposed derivative of `pchip` applied to gy.
 template <class B>
 void pchip_backward(Workspace<B>& ws, ConstTensorRef<2, B> const& values, PchipGrid const& grid,
                     ConstTensorRef<2, B> const& gy, Sink<2, B> const& gvalues) {
-  detail::check_pchip(shape_of(values), shape_of(gy), grid);
-  auto scope = ws.scope();
-  auto* const keys = scope.template take<std::uint32_t>(grid.point_count);
-  for_each_item(ws, "heliograd::pchip_keys", grid.point_count, detail::PchipKeys{grid, keys});
-  auto const sorted = sort_by_key(ws, scope, "heliograd::pchip_sort", keys, grid.point_count, grid.knot_count);
-  for_each_item(ws, "heliograd::pchip_backward", gvalues.out.size(),
-                detail::PchipGather<B>{grid, sorted, values.data(), gy.data(), gvalues});
+  detail::pchip_gather<false, B>(ws, values, nullptr, grid, gy, gvalues);
+}
+
+/// gvalues = beta gvalues + how `pchip_backward` changes as the values move along v.
+template <class B>
+void pchip_bend(Workspace<B>& ws, ConstTensorRef<2, B> const& values, ConstTensorRef<2, B> const& v,
+                PchipGrid const& grid, ConstTensorRef<2, B> const& gy, Sink<2, B> const& gvalues) {
+  detail::pchip_gather<true, B>(ws, values, v.data(), grid, gy, gvalues);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel

@@ -198,6 +198,18 @@ struct MaxPool {
   }
 };
 
+/// What another image holds where the windows of x have their largest number.
+template <class B>
+struct PickLargest {
+  using T = typename B::scalar_type;
+  Largest<T> largest;
+  T const* from;
+  Sink<4, B> y;
+  KOKKOS_FUNCTION void operator()(PoolPlace const& at, std::size_t index) const {
+    y.add(index, from[largest(at.n, at.i, at.j, at.c)]);
+  }
+};
+
 template <class B>
 struct MaxPoolBackward {
   using T = typename B::scalar_type;
@@ -290,6 +302,18 @@ void max_pool_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTen
   detail::check_pool(s, shape_of(gy), options);
   detail::for_each_number(ws, "heliograd::max_pool_backward", s[0], s[1], s[2], s[3],
                           detail::MaxPoolBackward<B>{detail::Largest<T>{{s, options}, x.data()}, gy.data(), gx});
+}
+
+/// y = beta y + the numbers of `from`, which has the shape of x, where the windows of x have their largest: the derivative of
+/// `max_pool` along `from`, and the transpose of `max_pool_backward`.
+template <class B>
+void max_pool_pick(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& from,
+                   Sink<4, B> const& y, PoolOptions const& options) {
+  using T = typename B::scalar_type;
+  Shape<4> const s = shape_of(y.out);
+  detail::check_pool(shape_of(x), s, options);
+  detail::for_each_number(ws, "heliograd::max_pool_pick", s[0], s[1], s[2], s[3],
+                          detail::PickLargest<B>{detail::Largest<T>{{shape_of(x), options}, x.data()}, from.data(), y});
 }
 
 /// y [n, c] = the mean of each channel of each image of x [n, h, w, c]; summed in double.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include <heliograd/base/error.hpp>
+#include <heliograd/core/dual.hpp>
 #include <heliograd/core/fill.hpp>
 #include <heliograd/core/simd.hpp>
 #include <heliograd/core/sink.hpp>
@@ -120,7 +121,7 @@ struct SsimReference {
 
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION T finite_or_zero(T value) {
-  return value - value == T(0) ? value : T(0);
+  return value - value <= T(0) ? value : T(0);  // of a dual as well
 }
 
 /// The moments of `ssim_window` numbers that lie `stride` apart.
@@ -567,6 +568,29 @@ struct SsimBackwardRowElement {
   }
 };
 
+/// Where a column of filtered slopes lies.
+template <class T>
+struct SsimColumn {
+  T const* last;
+  std::size_t row;
+  std::size_t map;
+  KOKKOS_FUNCTION T const* operator()(std::size_t k, std::size_t which) const { return last + which * map - k * row; }
+};
+
+/// The sums of the filtered slopes down the column of number i.
+template <class T>
+KOKKOS_FUNCTION SsimSlopes<T> ssim_column(SsimWindow<T> const& window, SsimGeometry const& g, T const* filtered,
+                                          std::size_t i) {
+  std::size_t const row = i / g.row() % g.height;
+  std::size_t const image = i / (g.row() * g.height);
+  std::size_t const begin = row + 1 > g.window_rows() ? row + 1 - g.window_rows() : 0;
+  std::size_t const end = row + 1 < ssim_window ? row + 1 : ssim_window;
+  // Only rows inside the map are read: k runs from begin.
+  SsimColumn<T> const at{filtered + (image * g.window_rows() + row) * g.row() + i % g.row(), g.row(),
+                         g.images * g.window_rows() * g.row()};
+  return gather<T>(window, begin, end, at);
+}
+
 /// ... and the gradient of one number.
 template <class B>
 struct SsimBackwardElement {
@@ -579,24 +603,41 @@ struct SsimBackwardElement {
   T const* gloss;
   Sink<4, B> gx;
 
-  struct At {
-    T const* last;
-    std::size_t row;
-    std::size_t map;
-    KOKKOS_FUNCTION T const* operator()(std::size_t k, std::size_t which) const { return last + which * map - k * row; }
-  };
-
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
-    std::size_t const row = i / g.row() % g.height;
-    std::size_t const image = i / (g.row() * g.height);
-    std::size_t const begin = row + 1 > g.window_rows() ? row + 1 - g.window_rows() : 0;
-    std::size_t const end = row + 1 < ssim_window ? row + 1 : ssim_window;
-    // Only rows inside the map are read: k runs from begin.
-    At const at{filtered + (image * g.window_rows() + row) * g.row() + i % g.row(), g.row(),
-                g.images * g.window_rows() * g.row()};
-    auto const s = gather<T>(window, begin, end, at);
+    auto const s = ssim_column(window, g, filtered, i);
     T const factor = static_cast<T>(-static_cast<double>(*gloss) / static_cast<double>(g.windows()));
     gx.add(i, factor * ssim_gradient(window, s, x[i], y[i]));
+  }
+};
+
+/// A number that moves.
+template <class T>
+struct SsimMotion {
+  T const* x;
+  T const* v;
+  Dual<T, 1>* to;
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    Dual<T, 1> d(x[i]);
+    d.slope[0] = v[i];
+    to[i] = d;
+  }
+};
+
+/// How the gradient of one number changes: `SsimBackwardElement` of duals, of which the slope is delivered.
+template <class B>
+struct SsimBendElement {
+  using T = typename B::scalar_type;
+  using Number = Dual<T, 1>;
+  SsimWindow<Number> window;
+  SsimGeometry g;
+  Number const* x;
+  Number const* y;
+  Number const* filtered;
+  Sink<4, B> gx;
+
+  KOKKOS_FUNCTION void operator()(std::size_t i) const {
+    T const factor = static_cast<T>(-1.0 / static_cast<double>(g.windows()));
+    gx.add(i, factor * ssim_gradient(window, ssim_column(window, g, filtered, i), x[i], y[i]).slope[0]);
   }
 };
 
@@ -678,6 +719,36 @@ void ssim_loss_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTe
     for_each_item(ws, "heliograd::ssim_backward", x.size(),
                   detail::SsimBackwardElement<B>{window, g, x.data(), y.data(), filtered, gloss.data(), gx});
   }
+}
+
+/// gx = beta gx + how d(loss)/dx changes as x moves along vx and y along vy: the passes of a device with duals for numbers,
+/// everywhere. Scratch for about 40 images.
+template <class B>
+void ssim_loss_bend(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& y,
+                    ConstTensorRef<4, B> const& vx, ConstTensorRef<4, B> const& vy, SsimOptions const& options,
+                    Sink<4, B> const& gx) {
+  using T = typename B::scalar_type;
+  using Number = Dual<T, 1>;
+  constexpr char const* label = "heliograd::ssim_bend";
+  detail::SsimGeometry const g{x.extent(0), x.extent(1), x.extent(2), x.extent(3)};
+  detail::SsimWindow<Number> const window(options);
+  std::size_t const stretches = g.images * g.height * g.window_row(), slopes = detail::SsimValue<T>::slopes;
+  std::size_t const filtered_numbers = g.images * g.window_rows() * g.row();
+  auto scope = ws.scope();
+  Number* const xs = scope.template take<Number>(x.size());
+  Number* const ys = scope.template take<Number>(x.size());
+  Number* const moments = scope.template take<Number>(detail::SsimMoments<T>::count * stretches);
+  detail::SsimResults<Number> const results{scope.template take<Number>(g.windows()),
+                                            scope.template take<Number>(slopes * g.slope_map())};
+  Number* const filtered = scope.template take<Number>(slopes * filtered_numbers);
+  for_each_element(ws, label, x.size(), detail::SsimMotion<T>{x.data(), vx.data(), xs});
+  for_each_element(ws, label, x.size(), detail::SsimMotion<T>{y.data(), vy.data(), ys});
+  for_each_element(ws, label, slopes * g.slope_map(), heliograd::detail::Fill<Number>{results.slopes, Number(T(0))});
+  for_each_element(ws, label, stretches, detail::SsimRowElement<Number>{window, g, xs, ys, moments});
+  for_each_element(ws, label, g.windows(), detail::SsimElement<Number>{window, g, xs, ys, moments, results});
+  for_each_element(ws, label, filtered_numbers,
+                   detail::SsimBackwardRowElement<Number>{window, g, results.slopes, filtered});
+  for_each_element(ws, label, x.size(), detail::SsimBendElement<B>{window, g, xs, ys, filtered, gx});
 }
 
 }  // namespace kernel

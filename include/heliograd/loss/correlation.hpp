@@ -11,12 +11,36 @@
 
 namespace heliograd::inline HELIOGRAD_ABI::loss {
 
+namespace detail {
+template <int Rank, class B>
+struct CorrelationForm {
+  CorrelationOptions options;
+  std::size_t segments;
+  TensorRef<Rank, B> weights;
+
+  template <class View>
+  void slope(Workspace<B>& ws, View const& x, View const& y, Sink<Rank, B> const& gx) const {
+    auto scope = ws.scope();
+    auto* const coefficients = scope.template take<kernel::AgreementSlope>(segments);
+    auto const loss = scope.tensor(Shape<0>{});
+    kernel::mean_disagreement<B, Rank>(ws, options, segments, x, y, weights, loss, coefficients);
+    fill(ws, loss, typename B::scalar_type(1));
+    kernel::mean_disagreement_backward<B, Rank>(ws, segments, x, y, weights, coefficients, 0, loss, gx);
+  }
+  template <class View>
+  void bend(Workspace<B>& ws, View const& x, View const& y, View const& vx, View const& vy,
+            Sink<Rank, B> const& gx) const {
+    kernel::mean_disagreement_bend<B, Rank>(ws, options, segments, x, y, vx, vy, weights, gx);
+  }
+};
+}  // namespace detail
+
 /// One minus the agreement of two images: Lin's concordance, or Pearson's correlation.
 /// Shapes   two tensors of one shape, and weights of that shape or none -> [].
 /// Math     \f$ L = 1 - C, \ C = \frac{2 s_{xy}}{s_x^2 + s_y^2 + (m_x - m_y)^2 + \epsilon} \f$ with unbiased moments over everything, or
 ///          for pearson \f$ C = S_{xy} / \sqrt{(S_{xx} + \epsilon)(S_{yy} + \epsilon)} \f$ with sums about the means. With each_image the mean
 ///          of one C for each entry of the first axis. Weights count pixels; one that is not positive leaves its pixel out.
-/// Gradient exact, for both; finite for constant images. Zero where fewer than two pixels count.
+/// Gradient exact, for both; finite for constant images. Zero where fewer than two pixels count. Twice differentiable.
 /// Keeps    nothing but its arguments.
 /// Cost     two passes forward, one backward per gradient; carried in double in a fixed order.
 /// Throws   ShapeError if the shapes differ or there are no elements; UsageError unless epsilon is positive.
@@ -36,14 +60,20 @@ Var<0, B> correlation(Var<Rank, B> prediction, Var<Rank, B> target, CorrelationO
   kernel::mean_disagreement<B, Rank>(tape.workspace(), options, segments, prediction.value, target.value, weights,
                                      loss.value, slope);
   if (loss.wants_grad())
-    tape.record(name, loss, [=](Tape<B>& t) {
-      if (prediction.wants_grad())
-        kernel::mean_disagreement_backward<B, Rank>(t.workspace(), segments, prediction.value, target.value, weights,
-                                                    slope, 0, loss.grad(), t.into(prediction));
-      if (target.wants_grad())
-        kernel::mean_disagreement_backward<B, Rank>(t.workspace(), segments, prediction.value, target.value, weights,
-                                                    slope, 1, loss.grad(), t.into(target));
-    });
+    tape.record(
+        name, loss,
+        [=](Tape<B>& t) {
+          if (prediction.wants_grad())
+            kernel::mean_disagreement_backward<B, Rank>(t.workspace(), segments, prediction.value, target.value,
+                                                        weights, slope, 0, loss.grad(), t.into(prediction));
+          if (target.wants_grad())
+            kernel::mean_disagreement_backward<B, Rank>(t.workspace(), segments, prediction.value, target.value,
+                                                        weights, slope, 1, loss.grad(), t.into(target));
+        },
+        [=](Tape<B>& t, Var<0, B> gloss) {
+          detail::deliver_slope(t, name, detail::CorrelationForm<Rank, B>{options, segments, weights}, prediction,
+                                target, gloss);
+        });
   return loss;
 }
 

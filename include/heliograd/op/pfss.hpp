@@ -7,7 +7,7 @@
 #include <heliograd/kernel/pfss.hpp>
 #include <heliograd/kernel/pfss_field.hpp>
 #include <heliograd/kernel/reduce.hpp>
-#include <heliograd/tape/tape.hpp>
+#include <heliograd/op/linear_map.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -111,33 +111,48 @@ Var<4, B> pfss_source_surface(Var<4, B> x, Var<0, B> rss, PfssOptions options = 
 
 namespace detail {
 
+/// Between one map and the nodes of a grid.
+struct PfssFieldOf {
+  PfssGrid grid;
+  template <class B, class In>
+  void operator()(Workspace<B>& ws, In const& map, TensorRef<4, B> const& nodes) const {
+    auto scope = ws.scope();
+    auto* const psi = scope.template take<double>(grid.potential_size());
+    kernel::pfss_potential<B>(ws, grid, pfss_map(map, 0), psi);
+    kernel::pfss_nodes<B>(ws, grid, psi, nodes);
+  }
+};
+struct PfssFieldAdjoint {
+  PfssGrid grid;
+  template <class B, class In>
+  void operator()(Workspace<B>& ws, In const& gnodes, Sink<4, B> const& gmap) const {
+    auto scope = ws.scope();
+    auto* const psi = scope.template take<double>(grid.potential_size());
+    kernel::pfss_nodes_backward<B>(ws, grid, gnodes, psi);
+    kernel::pfss_potential_backward<B>(ws, grid, psi, Sink<2, B>{pfss_map(gmap.out, 0), gmap.beta});
+  }
+};
+
 template <class B>
 Var<4, B> pfss_field(Var<4, B> x, Var<0, B> rss, PfssGrid const& grid) {
   Tape<B>& tape = x.tape();
   expect_shape(x.shape()[0] == 1, "pfss_field: the maps are " + to_string(x.shape()) + ", expected one map at a time");
-  auto const y = tape.make(kernel::detail::pfss_node_shape(grid), x.wants_grad() || rss.wants_grad());
-  {
-    auto scope = tape.workspace().scope();
-    auto* const psi = scope.template take<double>(grid.potential_size());
-    kernel::pfss_potential<B>(tape.workspace(), grid, pfss_map(x.value, 0), psi);
-    kernel::pfss_nodes<B>(tape.workspace(), grid, psi, y.value);
-  }
-  if (y.wants_grad())
-    tape.record("heliograd::pfss_field", y, [=](Tape<B>& t) {
+  if (!rss.wants_grad())
+    return linear_map("heliograd::pfss_field", kernel::detail::pfss_node_shape(grid), x, PfssFieldOf{grid},
+                      PfssFieldAdjoint{grid});
+  auto const y = tape.make(kernel::detail::pfss_node_shape(grid), true);
+  PfssFieldOf{grid}(tape.workspace(), x.value, y.value);
+  tape.record("heliograd::pfss_field", y, [=](Tape<B>& t) {
+    {
       auto scope = t.workspace().scope();
       auto* const psi = scope.template take<double>(grid.potential_size());
-      if (rss.wants_grad()) {
-        auto* const slope = scope.template take<double>(grid.potential_size());
-        kernel::pfss_potential<B>(t.workspace(), grid, pfss_map(x.value, 0), psi);
-        kernel::pfss_potential_slope<B>(t.workspace(), grid, pfss_map(x.value, 0), slope);
-        kernel::pfss_nodes_slope<B>(t.workspace(), grid, psi, slope, y.grad(), t.into(rss));
-      }
-      if (x.wants_grad()) {
-        auto const gx = t.into(x);
-        kernel::pfss_nodes_backward<B>(t.workspace(), grid, y.grad(), psi);
-        kernel::pfss_potential_backward<B>(t.workspace(), grid, psi, Sink<2, B>{pfss_map(gx.out, 0), gx.beta});
-      }
-    });
+      auto* const slope = scope.template take<double>(grid.potential_size());
+      kernel::pfss_potential<B>(t.workspace(), grid, pfss_map(x.value, 0), psi);
+      kernel::pfss_potential_slope<B>(t.workspace(), grid, pfss_map(x.value, 0), slope);
+      kernel::pfss_nodes_slope<B>(t.workspace(), grid, psi, slope, y.grad(), t.into(rss));
+    }
+    if (x.wants_grad()) PfssFieldAdjoint{grid}(t.workspace(), y.grad(), t.into(x));
+  });
   return y;
 }
 
@@ -149,7 +164,7 @@ Var<4, B> pfss_field(Var<4, B> x, Var<0, B> rss, PfssGrid const& grid) {
 ///          north pole, western edges of columns.
 /// Math     as `pfss_source_surface`; node values are means over the faces around a node, weighted by area. The tangential
 ///          field is zero on the source surface.
-/// Gradient the transpose, exact; with respect to rss exact, too.
+/// Gradient the transpose, exact, to any order; with respect to rss exact, too, once.
 /// Keeps    nothing; the derivative with respect to rss solves again.
 /// Cost     as `pfss_source_surface`, and n_r^2 n_s n_phi multiplications; memory one and a half of the output.
 /// Throws   ShapeError for several maps or channels; UsageError for a grid without meaning.

@@ -28,7 +28,7 @@ Var<4, B> average_pool(Var<4, B> x, PoolOptions options = {}) {
 /// The maximum over a window that moves in steps. NaN is larger than everything.
 ///
 /// Shapes   as `average_pool`.
-/// Gradient to the largest number of each window, the first of equal ones.
+/// Gradient to the largest number of each window, the first of equal ones; to any order, as it changes by jumps only.
 /// Keeps    nothing; the gradient reads x again.
 /// Cost     size^2 reads per output pixel; backward size^4 / stride^2 per input pixel: for small windows.
 /// Throws   as `average_pool`.
@@ -38,9 +38,21 @@ Var<4, B> max_pool(Var<4, B> x, PoolOptions options = {}) {
   auto const y = tape.make(kernel::pool_shape(x.shape(), options), x.wants_grad());
   kernel::max_pool<B>(tape.workspace(), x.value, y.value, options);
   if (y.wants_grad())
-    tape.record("heliograd::max_pool", y, [=](Tape<B>& t) {
-      kernel::max_pool_backward<B>(t.workspace(), x.value, y.grad(), t.into(x), options);
-    });
+    tape.record(
+        "heliograd::max_pool", y,
+        [=](Tape<B>& t) { kernel::max_pool_backward<B>(t.workspace(), x.value, y.grad(), t.into(x), options); },
+        [=](Tape<B>& t, Var<4, B> gy) {
+          if (!t.wants(x)) return;
+          TensorRef<4, B> const at = x.value;
+          t.deliver(x, detail::linear_pair(
+                           "heliograd::max_pool_backward", x.shape(), gy,
+                           [=](Workspace<B>& ws, auto const& g, auto const& gx) {
+                             kernel::max_pool_backward<B>(ws, at, g, gx, options);
+                           },
+                           [=](Workspace<B>& ws, auto const& a, auto const& picked) {
+                             kernel::max_pool_pick<B>(ws, at, a, picked, options);
+                           }));
+        });
   return y;
 }
 

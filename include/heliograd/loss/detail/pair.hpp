@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <array>
 #include <string>
+#include <utility>
 
 #include <heliograd/core/fill.hpp>
 #include <heliograd/op/arithmetic.hpp>
@@ -79,6 +81,39 @@ Var<0, B> symmetric(char const* name, Var<Rank, B> prediction, Var<Rank, B> targ
           if (t.wants(target)) t.deliver(target, -gradient);
         });
   return loss;
+}
+
+/// The gradient of a loss of two tensors, for a loss that is the same with them exchanged: an op with two results, of which
+/// the second is left out where nobody asks for it. It can be differentiated, once.
+///
+/// `form` has two members that call kernels: `slope(ws, x, y, gx)` delivers the gradient to x, `bend(ws, x, y, vx, vy, gx)` how it
+/// changes as x moves along vx and y along vy. The Hessian is symmetric, so that is also what a gradient (vx, vy) of the two
+/// results gives x.
+template <class Form, int Rank, class B>
+std::array<Var<Rank, B>, 2> pair_slope(char const* name, Form const& form, Var<Rank, B> x, Var<Rank, B> y, bool both) {
+  Tape<B>& tape = x.tape();
+  bool const wanted = x.wants_grad() || y.wants_grad();
+  std::array const g{tape.make(x.shape(), wanted), tape.make(x.shape(), wanted)};
+  form.slope(tape.workspace(), x.value, y.value, Sink<Rank, B>{g[0].value, 0});
+  if (both) form.slope(tape.workspace(), y.value, x.value, Sink<Rank, B>{g[1].value, 0});
+  if (wanted)
+    tape.record(name, g, [=](Tape<B>& t) {
+      auto& ws = t.workspace();
+      if (x.wants_grad()) form.bend(ws, x.value, y.value, g[0].grad(), g[1].grad(), t.into(x));
+      if (y.wants_grad()) form.bend(ws, y.value, x.value, g[1].grad(), g[0].grad(), t.into(y));
+    });
+  return g;
+}
+
+/// The second-order pullback of such a loss.
+template <class Form, int Rank, class B>
+void deliver_slope(Tape<B>& t, char const* name, Form const& form, Var<Rank, B> prediction, Var<Rank, B> target,
+                   Var<0, B> gloss) {
+  bool const first = t.wants(prediction), second = t.wants(target);
+  if (!first) std::swap(prediction, target);
+  auto const g = pair_slope(name, form, prediction, target, first && second);
+  t.deliver(prediction, scale(gloss, g[0]));
+  if (first && second) t.deliver(target, scale(gloss, g[1]));
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::loss::detail
