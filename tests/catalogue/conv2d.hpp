@@ -77,6 +77,8 @@ inline std::vector<heliograd::testing::OpCase> conv2d_cases() {
       op_case("3x3, replicate, one channel in", {{{1, 4, 6, 1}}, {{3, 3, 1, 16}}, {{16}}},
               {.padding = 1, .mode = PaddingMode::replicate}),
       op_case("3x3, zero, one channel out", {{{1, 4, 5, 16}}, {{3, 3, 16, 1}}, {{1}}}, {.padding = 1}),
+      op_case("4x4, stride 2, thin, replicate", {{{1, 6, 7, 2}}, {{4, 4, 2, 19}}, {{19}}},
+              with_algorithm({.stride = 2, .padding = 1, .mode = PaddingMode::replicate}, ConvAlgorithm::thin)),
       op_case("3x3, Winograd F(2, 3), reflect", {{{2, 5, 6, 5}}, {{3, 3, 5, 18}}, {{18}}},
               with_algorithm(reflect, ConvAlgorithm::winograd_f2)),
       op_case("1x1", {{{2, 3, 3, 8}}, {{1, 1, 8, 4}}, {{4}}}, {}),

@@ -92,6 +92,8 @@ std::vector<hg::ConvAlgorithm> algorithms_for(Shape<4> const& weight, hg::Conv2d
     algorithms.push_back(gemm);
   if (square && weight[0] == 3 && options.stride == 1) algorithms.push_back(winograd_f2);
   if (square && weight[0] >= 4 && weight[0] <= 6 && options.stride == 2) algorithms.push_back(polyphase);
+  auto const [few, many] = std::minmax({weight[2], weight[3] / static_cast<std::size_t>(options.groups)});
+  if (few <= 8 && many >= 16) algorithms.push_back(thin);
   return algorithms;
 }
 
@@ -186,7 +188,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact
     for (int const stride : {1, 2, 3, 4})
       for (PaddingMode const mode : all_modes)
         for (hg::Padding2d const& padding : {hg::Padding2d(0), hg::Padding2d(2), hg::Padding2d(0, 3, 1, 2)})
-          for (auto const& [c_in, c_out] : {std::pair<std::size_t, std::size_t>{2, 5}, {5, 33}, {40, 3}}) {
+          for (auto const& [c_in, c_out] : {std::pair<std::size_t, std::size_t>{2, 5}, {5, 33}, {40, 3}, {8, 67}}) {
             hg::Conv2dOptions const options{.stride = stride, .padding = padding, .mode = mode};
             Shape<4> const x{2, 9, 6, c_in};
             Shape<4> const weight{kh, kw, c_in, c_out};
@@ -202,6 +204,11 @@ TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact
   check_exact<B>({1, 3, 200, 8}, {3, 3, 8, 48}, {1, 1, PaddingMode::replicate}, false);
   check_exact<B>({1, 16, 18, 64}, {4, 4, 64, 128}, {2, 1, PaddingMode::zero}, false);
   check_exact<B>({1, 40, 36, 16}, {4, 4, 16, 16}, {4, 0, PaddingMode::zero}, false);
+  // First and last layers, with pixels enough for blocks that are read in place.
+  check_exact<B>({1, 50, 70, 1}, {4, 4, 1, 65}, {2, 1, PaddingMode::replicate}, true);
+  check_exact<B>({1, 50, 70, 35}, {3, 3, 35, 3}, {1, 1, PaddingMode::reflect}, false);
+  check_exact<B>({1, 30, 530, 17}, {9, 9, 17, 2}, {1, 4, PaddingMode::periodic}, false);
+  check_exact<B>({1, 40, 41, 32}, {3, 3, 16, 2}, {.stride = 1, .padding = 2, .dilation = 2, .groups = 2}, false);
 }
 
 /// The transposed convolution against its own definition; its gradients through the adjoint identity and through linearity in
@@ -331,14 +338,18 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
   };
   for (Bar const& bar : {Bar{direct, 3, 1, 5e-7},
                          {winograd_f2, 3, 1, 5e-7},
+                         {thin, 3, 1, 5e-7},
+                         {thin, 7, 1, 5e-7},
                          {winograd_f4, 3, 1, 6e-6},
                          {direct, 4, 2, 5e-7},
                          {polyphase, 4, 2, 7e-7},
                          {polyphase, 5, 2, 7e-7}})
     for (double const scale : {1e-6, 1.0, 1e6})
       for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // up to 4608 terms, or 12800
+        if (bar.algorithm == thin && bar.filter == 7 && channels > 64) continue;
+        std::size_t const c_out = bar.algorithm == thin ? 3 : 24;
         Problem<B> problem(
-            {2, 6, 7, channels}, {bar.filter, bar.filter, channels, 24},
+            {2, 6, 7, channels}, {bar.filter, bar.filter, channels, c_out},
             {.stride = bar.stride, .padding = 1, .mode = PaddingMode::reflect, .algorithm = bar.algorithm}, false);
         for (double& value : problem.x)
           value = static_cast<double>(static_cast<typename B::scalar_type>(value * scale));
@@ -371,6 +382,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any
          {Layer{33, 64, 3, reflect},
           {2, 64, 3, reflect},
           {64, 1, 3, reflect},
+          {1, 40, 4, {.stride = 2, .padding = 1}},
           {33, 20, 1, {}},
           {33, 40, 4, halving},
           {17, 40, 3, {.padding = 1, .algorithm = hg::ConvAlgorithm::winograd_f4}}}) {

@@ -14,6 +14,7 @@ enum class ConvAlgorithm {
   gemm,         ///< 1x1 filters of stride 1: one matrix product over all pixels
   winograd_f2,  ///< 3x3 filters of stride 1: 16 multiplications instead of 36
   winograd_f4,  ///< the same with 36 instead of 144, and about six times the rounding error
+  thin,         ///< at most 8 channels on one side, at least 16 on the other: first and last layers
   polyphase,    ///< 4x4 to 6x6 filters of stride 2, as 2x2 or 3x3 ones of stride 1 on four phases: 16 instead of 36
 };
 
@@ -28,6 +29,7 @@ inline std::string to_string(ConvAlgorithm algorithm) {
     case ConvAlgorithm::gemm: return "gemm";
     case ConvAlgorithm::winograd_f2: return "winograd_f2";
     case ConvAlgorithm::winograd_f4: return "winograd_f4";
+    case ConvAlgorithm::thin: return "thin";
     case ConvAlgorithm::polyphase: return "polyphase";
   }
   return "unknown";

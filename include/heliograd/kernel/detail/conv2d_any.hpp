@@ -13,6 +13,7 @@
 #include <heliograd/kernel/detail/conv2d_device.hpp>
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
+#include <heliograd/kernel/detail/conv2d_thin.hpp>
 #include <heliograd/kernel/detail/winograd_host.hpp>
 #include <heliograd/kernel/launch.hpp>
 
@@ -24,6 +25,7 @@ namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
 /// A convolution with a 1x1 filter does not care where a pixel stands: all pixels of the batch in one row.
 inline Conv2dGeometry in_one_row(Conv2dGeometry g) {
+  if (g.filter_height != 1 || g.filter_width != 1 || g.stride != 1 || g.padding != Padding2d(0)) return g;
   std::int64_t const pixels = static_cast<std::int64_t>(g.images) * g.height * g.width;
   if (pixels == 0 || pixels > std::numeric_limits<int>::max()) return g;
   g.images = g.height = g.out_height = 1;
@@ -57,7 +59,8 @@ void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions 
                 T const* weight, T const* bias, Sink<4, B> y) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
-    Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
+    bool const by_pixels = algorithm == ConvAlgorithm::gemm || algorithm == ConvAlgorithm::thin;
+    Conv2dGeometry const g = by_pixels ? in_one_row(geometry) : geometry;
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
@@ -65,7 +68,10 @@ void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions 
       bool const done = with_winograd(algorithm, g, [&]<class F>() {
         conv2d_winograd<F, B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
       });
-      if (!done) conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+      if (algorithm == ConvAlgorithm::thin)
+        conv2d_thin<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+      else if (!done)
+        conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
     }
   } else {
     for_each_item(ws, "heliograd::conv2d", y.out.size(), Conv2dElement<B>{geometry, x, weight, bias, y});
@@ -78,7 +84,8 @@ void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, 
                               T const* gy, T const* weight, T const* bias, Sink<4, B> gx) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
-    Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
+    bool const by_pixels = algorithm == ConvAlgorithm::gemm || algorithm == ConvAlgorithm::thin;
+    Conv2dGeometry const g = by_pixels ? in_one_row(geometry) : geometry;
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
@@ -86,7 +93,10 @@ void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, 
       bool const done = with_winograd(algorithm, g, [&]<class F>() {
         conv2d_backward_data_winograd<F, B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
       });
-      if (!done) conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+      if (algorithm == ConvAlgorithm::thin)
+        conv2d_backward_data_thin<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+      else if (!done)
+        conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
     }
   } else {
     for_each_item(ws, "heliograd::conv2d_backward_data", gx.out.size(),
@@ -100,14 +110,18 @@ void conv2d_backward_weight_any(Workspace<B>& ws, Conv2dGeometry const& geometry
                                 T const* x, T const* gy, Sink<4, B> gw) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
-    Conv2dGeometry const g = algorithm == ConvAlgorithm::gemm ? in_one_row(geometry) : geometry;
+    bool const by_pixels = algorithm == ConvAlgorithm::gemm || algorithm == ConvAlgorithm::thin;
+    Conv2dGeometry const g = by_pixels ? in_one_row(geometry) : geometry;
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
       bool const done = with_winograd(algorithm, g, [&]<class F>() {
         conv2d_backward_weight_winograd<F, B>(ws, g, x + in, gy + out, shifted(gw, out));
       });
-      if (!done) conv2d_backward_weight_host<B>(ws, g, x + in, gy + out, shifted(gw, out));
+      if (algorithm == ConvAlgorithm::thin)
+        conv2d_backward_weight_thin<B>(ws, g, x + in, gy + out, shifted(gw, out));
+      else if (!done)
+        conv2d_backward_weight_host<B>(ws, g, x + in, gy + out, shifted(gw, out));
     }
   } else {
     reduce<1>(

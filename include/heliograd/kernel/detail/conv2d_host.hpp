@@ -69,32 +69,18 @@ struct PackFilter {
   }
 };
 
-/// Packs [terms, channels] filters as [channels, terms].
-template <class T>
-struct TransposeFilter {
-  T const* weight;
-  T* packed;
-  std::int64_t terms;
-  std::int64_t row;
-
-  void operator()(int, std::int64_t channel) const {
-    for (std::int64_t term = 0; term < terms; ++term) packed[channel * terms + term] = weight[term * row + channel];
-  }
-};
-
 template <class B, class T = typename B::scalar_type>
 struct Conv2dForward {
   Conv2dGeometry g;
   BlockGrid grid;
   Run const* runs;
   T const* x;
-  T const* filter;  ///< panels, or transposed where there are few channels
+  T const* filter;  ///< panels
   T const* bias;    ///< whole panels
   Sink<4, B> y;
   T* scratch;
   std::int64_t strip_size;  ///< 0 where x needs no padding and is read in place
   std::int64_t scratch_per_worker;
-  bool few_channels;
 
   void operator()(int worker, std::int64_t index) const {
     Block const block = grid[index];
@@ -126,11 +112,8 @@ struct Conv2dForward {
                                    .start_pixel = 0,
                                    .out = in_place ? out : sums,
                                    .out_pixel = in_place ? g.y_pixel() : width,
-                                   .columns = in_place || few_channels ? panels.columns(panel) : width};
-        if (few_channels)
-          correlate_row_few_channels(task, g.terms(), block.columns);
-        else
-          correlate_row(task, panels.vectors(panel), block.columns);
+                                   .columns = in_place ? panels.columns(panel) : width};
+        correlate_row(task, panels.vectors(panel), block.columns);
         if (in_place) continue;
         for (int column = 0; column < block.columns; ++column)
           for (int c = 0; c < panels.columns(panel); c += Simd<T>::size)
@@ -154,19 +137,14 @@ void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const*
                                    (in_place ? g.width : strip_columns) * g.in_channels);
 
   T* const filter = scope.template take<T>(static_cast<std::size_t>(panels.packed(g.terms())));
-  bool const few_channels = are_few_channels<T>(g.out_channels, taps);
-  if (few_channels)
-    for_each_block(ws, "heliograd::conv2d_pack", g.out_channels,
-                   TransposeFilter<T>{weight, filter, g.terms(), g.y_pixel()});
-  else
-    for_each_block(ws, "heliograd::conv2d_pack", panels.count(),
-                   PackFilter<T>{weight, filter, g.terms(), g.y_pixel(), panels});
+  for_each_block(ws, "heliograd::conv2d_pack", panels.count(),
+                 PackFilter<T>{weight, filter, g.terms(), g.y_pixel(), panels});
 
   std::int64_t const per_worker = strip_size + static_cast<std::int64_t>(grid.most_columns()) * Panels<T>::width;
   T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * per_worker));
   for_each_block(ws, "heliograd::conv2d", grid.count(),
                  Conv2dForward<B>{g, grid, make_runs(scope, taps), x, filter, whole_panels(scope, bias, g.out_channels),
-                                  y, scratch, strip_size, per_worker, few_channels});
+                                  y, scratch, strip_size, per_worker});
 }
 
 // ---------------------------------------------------------------------------------------------------------- data gradient
@@ -196,7 +174,6 @@ struct Phase {
   TermGrid taps;
   Run const* runs;
   std::int64_t filter;  ///< where its packed filter starts
-  bool few_channels;    ///< the filter is [c_in, terms] instead of panels
 };
 
 template <class T>
@@ -214,17 +191,11 @@ struct PackPhases {
     int const columns = panels.columns(panel);
     int const step = PhaseAxis::step(g.stride, g.dilation);
     std::int64_t const row = g.weight_index(0, 0, 1, 0);
-    std::int64_t const terms = phase.taps.terms();
-    T* to = packed + phase.filter + panels.offset(panel, terms);
+    T* to = packed + phase.filter + panels.offset(panel, phase.taps.terms());
     for (int t = phase.down.count - 1; t >= 0; --t)
       for (int u = phase.across.count - 1; u >= 0; --u) {
         T const* const tap =
             weight + g.weight_index(phase.down.first + step * t, phase.across.first + step * u, panels.first(panel), 0);
-        if (phase.few_channels) {
-          for (int in = 0; in < columns; ++in) std::copy_n(tap + in * row, g.out_channels, to + in * terms);
-          to += g.out_channels;
-          continue;
-        }
         for (int in = 0; in < width; ++in)
           for (int out = 0; out < g.out_channels; ++out)
             to[static_cast<std::int64_t>(out) * width + in] = in < columns ? tap[in * row + out] : T(0);
@@ -251,21 +222,12 @@ struct Span {
   }
 };
 
-template <class B, class T = typename B::scalar_type>
-struct Conv2dBackwardData {
+/// The padded positions at which blocks of x stand, and the pixels of gy under them.
+struct GradientSpans {
   Conv2dGeometry g;
   BlockGrid grid;
-  Phase const* phases;
-  int reach_down, reach_across;  ///< the longest of all phases
-  T const* gy;
-  T const* filter;
-  T const* bias;   ///< whole panels
-  T const* zeros;  ///< one panel
-  Sink<4, B> gx;
-  T* scratch;
-  std::int64_t scratch_per_worker;
-  int strip_columns;
-  std::int64_t strip_size;
+  int reach_down = 0;  ///< the longest of all phases
+  int reach_across = 0;
 
   Span rows_of(Block const& block) const {
     return Span::of(block.top, block.rows, g.height, g.padding.top, g.padding.bottom, g.mode);
@@ -282,6 +244,35 @@ struct Conv2dBackwardData {
   int column_count(Span const& span) const {
     return (span.end - 1 + g.padding.left) / g.stride - first_column(span.begin) + 1;
   }
+
+  /// The largest of all blocks: rows and columns of gy under it, and padded columns.
+  struct Most {
+    int rows, columns, padded_columns;
+  };
+  Most most() const {
+    Most most{};
+    for (int i = 0; i < grid.down; ++i) most.rows = std::max(most.rows, row_count(rows_of(grid[i * grid.across])));
+    for (int i = 0; i < grid.across; ++i) {
+      Span const span = columns_of(grid[i]);
+      most.columns = std::max(most.columns, column_count(span));
+      most.padded_columns = std::max(most.padded_columns, span.end - span.begin);
+    }
+    return most;
+  }
+};
+
+template <class B, class T = typename B::scalar_type>
+struct Conv2dBackwardData : GradientSpans {
+  Phase const* phases;
+  T const* gy;
+  T const* filter;
+  T const* bias;   ///< whole panels
+  T const* zeros;  ///< one panel
+  Sink<4, B> gx;
+  T* scratch;
+  std::int64_t scratch_per_worker;
+  int strip_columns;
+  std::int64_t strip_size;
 
   void operator()(int worker, std::int64_t index) const {
     Block const block = grid[index];
@@ -342,11 +333,8 @@ struct Conv2dBackwardData {
                                  .start_pixel = start ? 0 : out_pixel,
                                  .out = out,
                                  .out_pixel = out_pixel,
-                                 .columns = phase.few_channels ? g.in_channels : channels};
-      if (phase.few_channels)
-        correlate_row_few_channels(task, phase.taps.terms(), count);
-      else
-        correlate_row(task, panels.vectors(panel), count);
+                                 .columns = channels};
+      correlate_row(task, panels.vectors(panel), count);
     }
   }
 
@@ -378,7 +366,7 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
   BlockGrid const grid = rectangles(g.images, g.height, g.width);
   Phase* const phases =
       scope.template take<Phase>(static_cast<std::size_t>(g.stride) * static_cast<std::size_t>(g.stride));
-  Conv2dBackwardData<B> kernel{g, grid, phases, 0, 0, gy, nullptr, nullptr, nullptr, gx, nullptr, 0, 0, 0};
+  Conv2dBackwardData<B> kernel{{g, grid}, phases, gy, nullptr, nullptr, nullptr, gx, nullptr, 0, 0, 0};
   for (int a = 0; a < g.stride; ++a)
     for (int b = 0; b < g.stride; ++b) {
       Phase& phase = phases[a * g.stride + b];
@@ -388,15 +376,8 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
       kernel.reach_across = std::max(kernel.reach_across, phase.across.reach);
     }
 
-  int strip_rows = 0;
-  int line_columns = 0;
-  for (int i = 0; i < grid.down; ++i)
-    strip_rows = std::max(strip_rows, kernel.row_count(kernel.rows_of(grid[i * grid.across])));
-  for (int i = 0; i < grid.across; ++i) {
-    Span const span = kernel.columns_of(grid[i]);
-    kernel.strip_columns = std::max(kernel.strip_columns, kernel.column_count(span));
-    line_columns = std::max(line_columns, span.end - span.begin);
-  }
+  auto const most = kernel.most();
+  kernel.strip_columns = most.columns;
   std::int64_t filter_size = 0;
   for (int i = 0; i < g.stride * g.stride; ++i) {
     Phase& phase = phases[i];
@@ -404,7 +385,6 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
         TermGrid::taps(phase.down.count, phase.across.count, g.out_channels, PhaseAxis::gap(g.stride, g.dilation),
                        static_cast<std::int64_t>(kernel.strip_columns) * g.out_channels);
     phase.runs = make_runs(scope, phase.taps);
-    phase.few_channels = are_few_channels<T>(g.in_channels, phase.taps);
     phase.filter = filter_size;
     filter_size += panels.packed(phase.taps.terms());
   }
@@ -415,8 +395,8 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
   kernel.filter = filter;
   kernel.bias = whole_panels(scope, bias, g.in_channels);
   kernel.zeros = whole_panels<T>(scope, nullptr, Panels<T>::width);
-  kernel.strip_size = static_cast<std::int64_t>(strip_rows) * kernel.strip_columns * g.out_channels;
-  kernel.scratch_per_worker = kernel.strip_size + static_cast<std::int64_t>(line_columns) * Panels<T>::width;
+  kernel.strip_size = static_cast<std::int64_t>(most.rows) * most.columns * g.out_channels;
+  kernel.scratch_per_worker = kernel.strip_size + static_cast<std::int64_t>(most.padded_columns) * Panels<T>::width;
   kernel.scratch =
       scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * kernel.scratch_per_worker));
   for_each_block(ws, "heliograd::conv2d_backward_data", grid.count(), kernel);

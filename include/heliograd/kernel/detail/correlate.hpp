@@ -133,60 +133,6 @@ void correlate_row(CorrelateRow<T> const& row, int vectors, int count) {
     for_each_tile<TileShape<T>::rows>(count, [&]<int Pixels>(int first) { correlate_tile<T, Pixels, 2>(row, first); });
 }
 
-/// Where there are fewer output channels than half a vector, lanes run over the terms instead: dot products.
-template <class T, int Pixels, int Channels>
-[[gnu::noinline]] void dot_tile(CorrelateRow<T> const& row, std::int64_t terms, std::int64_t first, int channel) {
-  using V = Simd<T>;
-  V total[Pixels][Channels];
-#pragma GCC unroll 16
-  for (int i = 0; i < Pixels; ++i)
-#pragma GCC unroll 4
-    for (int o = 0; o < Channels; ++o) total[i][o] = V(T(0));
-  T const* const pixels = row.pixels + first * row.pixel;
-  T const* filter = row.filter + channel * terms;
-  auto const add = [&](std::int64_t offset, int lanes) {
-    V weight[Channels];
-#pragma GCC unroll 4
-    for (int o = 0; o < Channels; ++o) weight[o] = V::load(filter + o * terms, lanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < Pixels; ++i) {
-      V const value = V::load(pixels + i * row.pixel + offset, lanes);
-#pragma GCC unroll 4
-      for (int o = 0; o < Channels; ++o) total[i][o] = fma(value, weight[o], total[i][o]);
-    }
-    filter += lanes;
-  };
-  for (Run const* run = row.runs;; ++run) {
-    int k = 0;
-    for (; k + V::size <= run->length; k += V::size) add(run->offset + k, V::size);
-    if (k < run->length) add(run->offset + k, run->length - k);
-    if (run->ends_sum) break;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < Pixels; ++i)
-#pragma GCC unroll 4
-    for (int o = 0; o < Channels; ++o) {
-      T* const out = row.out + (first + i) * row.out_pixel + channel + o;
-      T const start = row.start ? row.start[(first + i) * row.start_pixel + channel + o] : T(0);
-      *out = start + sum(total[i][o]);
-    }
-}
-
-/// Whether to: there must be terms enough, side by side, to fill a vector as well.
-template <class T>
-bool are_few_channels(int channels, TermGrid const& terms) {
-  return 2 * channels < Simd<T>::size && terms.length >= Simd<T>::size;
-}
-
-/// All results of a row of `count` pixels; the filter is [columns][terms] here.
-template <class T>
-void correlate_row_few_channels(CorrelateRow<T> const& row, std::int64_t terms, int count) {
-  auto const group = [&]<int Channels>(int channel) {
-    for_each_tile<8>(count, [&]<int Pixels>(int first) { dot_tile<T, Pixels, Channels>(row, terms, first, channel); });
-  };
-  for_each_tile<3>(row.columns, group);
-}
-
 /// A sum of outer products over a rectangle of pixels:
 /// out[i * width + j] (+)= sum over lines, pixels of left[line, pixel][i] * right[line, pixel][j], width = whole vectors.
 template <class T>

@@ -9,6 +9,14 @@
 
 namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
+/// A rectangle of pixels as it lies in memory.
+template <class T>
+struct PixelBlock {
+  T const* data;
+  std::int64_t line, pixel;  ///< from row to row, from pixel to pixel
+  bool in_place;
+};
+
 /// One image [height, width, channels], and what stands outside it.
 template <class T>
 struct PaddedImage {
@@ -30,7 +38,17 @@ struct PaddedImage {
     }
   }
 
-  /// The same where `fold` x `fold` pixels are made one, with their channels one after the other: `rows` x `columns` such
+  /// That rectangle where it stands in the image, or, where it reaches out of it, copied to `scratch` in lines of
+  /// `line_columns` pixels.
+  PixelBlock<T> rectangle(int top, int left, int rows, int columns, int line_columns, T* scratch) const {
+    std::int64_t const line = static_cast<std::int64_t>(width) * pixel;
+    if (top >= 0 && left >= 0 && top + rows <= height && left + columns <= width)
+      return {data + top * line + static_cast<std::int64_t>(left) * pixel, line, pixel, true};
+    copy_rectangle(top, left, rows, line_columns, scratch);
+    return {scratch, static_cast<std::int64_t>(line_columns) * channels, channels, false};
+  }
+
+  /// Copies as well, but makes `fold` x `fold` pixels one, with their channels one after the other: `rows` x `columns` such
   /// pixels are copied.
   void copy_folded(int top, int left, int rows, int columns, int fold, T* to) const {
     if (fold == 1) return copy_rectangle(top, left, rows, columns, to);
