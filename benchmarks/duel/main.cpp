@@ -4,14 +4,21 @@
 //   prepare FOLDER NAME    makes the work ready, writes its inputs to FOLDER as .npy; answers flops and bytes
 //   run N                  does it N times; answers the seconds of each
 //   result FILE            writes what the last repetition gave
-//   peak                   multiply-adds a second and bytes a second this machine can do now, all threads of this process
-//   memory                 peak resident bytes of this process so far
+//   peak                   flops of multiply-adds a second this machine can do now, all threads of this process
+//   triad                  bytes a second between memory and all threads
+//   record                 seconds the host needs to record an op
+//   forget                 gives back what is not needed, and starts to watch the peak of the memory anew
+//   memory                 peak resident bytes of this process since then
+//   about                  what it was built with
+#include <malloc.h>
+
 #include <chrono>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 
 #include <heliograd/io/npy.hpp>
+#include <heliograd/version.hpp>
 #include "peak.hpp"
 #include "work.hpp"
 
@@ -21,8 +28,7 @@ using namespace duel;
 
 std::vector<Entry> all_work() {
   std::vector<Entry> all;
-  for (auto const& part : {networks(), convolutions(), losses(), optimisers()})
-    all.insert(all.end(), part.begin(), part.end());
+  for (auto const& part : {networks(), convolutions(), parts()}) all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 
@@ -30,7 +36,7 @@ void write(std::string const& path, Array const& a) {
   hg::io::write_npy(path, a.values.data(), a.shape, {.overwrite = true});
 }
 
-/// As the system counts since the program started; getrusage would begin with the parent's memory.
+/// As the system counts since `forget`; getrusage would begin with the parent's memory.
 long peak_resident_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
@@ -65,7 +71,19 @@ void answer(std::vector<Entry> const& all, Work& work, std::string const& line) 
     write(argument, work.result());
     std::cout << "ok";
   } else if (command == "peak") {
-    std::cout << bench::peak_flops<float>() << ' ' << bench::triad_bytes();
+    std::cout << bench::peak_flops<float>();
+  } else if (command == "triad") {
+    std::cout << bench::triad_bytes();
+  } else if (command == "record") {
+    std::cout << seconds_to_record();
+  } else if (command == "forget") {
+    malloc_trim(0);
+    std::ofstream("/proc/self/clear_refs") << "5";
+    std::cout << "ok";
+  } else if (command == "about") {
+    std::cout << "heliograd " << HELIOGRAD_VERSION_MAJOR << '.' << HELIOGRAD_VERSION_MINOR << '.'
+              << HELIOGRAD_VERSION_PATCH << ", g++ " << __VERSION__ << ", Kokkos " << KOKKOS_VERSION_MAJOR << '.'
+              << KOKKOS_VERSION_MINOR << '.' << KOKKOS_VERSION_PATCH << " (" << B::execution_space::name() << ')';
   } else if (command == "memory") {
     std::cout << peak_resident_bytes();
   } else {

@@ -44,10 +44,12 @@ struct Entry {
   std::string name;
   std::function<Work()> make;
 };
-std::vector<Entry> convolutions();
-std::vector<Entry> losses();
 std::vector<Entry> networks();
-std::vector<Entry> optimisers();
+std::vector<Entry> convolutions();
+std::vector<Entry> parts();
+
+/// What the host does to record an op, its kernel aside: the best of some runs.
+double seconds_to_record();
 
 /// A tensor's numbers on the host.
 template <class View>

@@ -93,6 +93,7 @@
 #include <heliograd/metrics/residual.hpp>
 #include <heliograd/metrics/ssim.hpp>
 #include <heliograd/metrics/uniform_bins.hpp>
+#include <heliograd/nn/accuracy.hpp>
 #include <heliograd/nn/activation.hpp>
 #include <heliograd/nn/adain.hpp>
 #include <heliograd/nn/attention.hpp>

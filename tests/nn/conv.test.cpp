@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
+#include <heliograd/nn/accuracy.hpp>
 #include <heliograd/nn/linear.hpp>
 #include <heliograd/op/arithmetic.hpp>
 #include <heliograd/op/reduce.hpp>
@@ -21,6 +22,13 @@ struct Pair {
   hg::nn::Conv2d<B> conv;
   hg::nn::UpsampleConv2d<B> up;
   HELIOGRAD_FIELDS(conv, up)
+};
+
+template <class B>
+struct Pairs {
+  std::vector<Pair<B>> pairs;
+  hg::nn::ConvTranspose2d<B> last;
+  HELIOGRAD_FIELDS(pairs, last)
 };
 }  // namespace
 
@@ -106,4 +114,18 @@ TEMPLATE_LIST_TEST_CASE("convolution layers: transposed, grouped, linear", "[nn]
   CHECK(largest(linear.bias.grad) > 0);
   CHECK(largest(up.bias.grad) > 0);
   CHECK(largest(up.weight.grad) == 0);  // its input is zero
+}
+
+TEST_CASE("one call makes all convolutions of a model fast", "[nn][conv]") {
+  using B = test::FloatBackend;
+  hg::Rng rng(1);
+  auto const pair = [&] {
+    return Pair<B>{hg::nn::conv2d_layer<B>(rng, 2, 4), hg::nn::upsample_conv2d_layer<B>(rng, 4, 2, 2)};
+  };
+  Pairs<B> model{{pair(), pair()}, hg::nn::conv_transpose2d_layer<B>(rng, 2, 1)};
+  for (auto const accuracy : {hg::ConvAccuracy::fast, hg::ConvAccuracy::strict}) {
+    hg::nn::set_accuracy(model, accuracy);
+    for (auto const& each : model.pairs) CHECK(each.conv.options.accuracy == accuracy);
+    CHECK(model.last.options.accuracy == accuracy);
+  }
 }
