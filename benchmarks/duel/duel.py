@@ -195,6 +195,23 @@ def add_growth(results):
             by_name[SERIES[-1]][of] = (last[key] / first[key]) ** (1 / (len(SERIES) - 1))
 
 
+def profile(side, name, folder):
+    """Where the time goes: all kernels of a few repetitions, the slowest first."""
+    empty(folder)
+    side.ask(f"prepare {folder} {name}")
+    once = min(side.run(2))
+    repetitions = max(1, min(50, int(1 / once)))
+    seconds = quartile(side.run(repetitions))
+    kernels = [k.split("=") for k in side.ask(f"profile {repetitions}").split("|") if k]
+    print(f"{name}: {milliseconds(seconds)} ms")
+    spent = 0
+    for label, launches, total in sorted(kernels, key=lambda k: -float(k[2])):
+        each = float(total) / repetitions
+        spent += each
+        print(f"{1e3 * each:10.3f} ms {int(launches) / repetitions:8.0f} times  {label}")
+    print(f"{1e3 * (seconds - spent):10.3f} ms outside of kernels")
+
+
 # ---- the tables ----
 
 def milliseconds(t):
@@ -301,7 +318,16 @@ def main():
     arguments.add_argument("--stock", action="store_true", help="the stock PyTorch for long work too")
     arguments.add_argument("--markdown", metavar="FILE", help="write the page of figures, as docs/performance keeps it")
     arguments.add_argument("--list", action="store_true", help="only name the work")
+    arguments.add_argument("--profile", action="store_true", help="only heliograd: how long each of its kernels takes")
     options = arguments.parse_args()
+    if options.profile:
+        side = Side([options.program], options.threads)
+        with tempfile.TemporaryDirectory(prefix="heliograd-duel-") as folder:
+            for name in side.ask("works").split("|"):
+                if name and any(part in name for part in options.names or [""]):
+                    profile(side, name, folder)
+        side.close()
+        return
     opponent = [sys.executable, os.path.join(HERE, "opponent.py")]
     sides = {"heliograd": Side([options.program], options.threads), "PyTorch": Side(opponent, options.threads, **TUNED)}
     theirs = set(sides["PyTorch"].ask("works").split("|"))

@@ -7,6 +7,7 @@
 //   peak                   flops of multiply-adds a second this machine can do now, all threads of this process
 //   triad                  bytes a second between memory and all threads
 //   record                 seconds the host needs to record an op
+//   profile N              does the work N times; answers NAME=LAUNCHES=SECONDS of each kernel, separated by '|'
 //   forget                 gives back what is not needed, and starts to watch the peak of the memory anew
 //   memory                 peak resident bytes of this process since then
 //   about                  what it was built with
@@ -15,7 +16,9 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <sstream>
+#include <string>
 
 #include <heliograd/io/npy.hpp>
 #include <heliograd/version.hpp>
@@ -43,6 +46,35 @@ long peak_resident_bytes() {
     if (long kib = 0; word == "VmHWM:" && status >> kib) return 1024 * kib;
   return 0;
 }
+
+/// Which kernel took how long, by Kokkos' own callbacks. On hosts a launch returns when it is done.
+struct Profile {
+  struct Kernel {
+    long launches = 0;
+    double seconds = 0;
+  };
+  using Clock = std::chrono::steady_clock;
+  static inline std::map<std::string, Kernel> kernels;
+  static inline std::string name;
+  static inline Clock::time_point begun;
+
+  static void begin(char const* label, std::uint32_t, std::uint64_t*) {
+    name = label;
+    begun = Clock::now();
+  }
+  static void end(std::uint64_t) {
+    Kernel& kernel = kernels[name];
+    ++kernel.launches;
+    kernel.seconds += std::chrono::duration<double>(Clock::now() - begun).count();
+  }
+  static void watch(bool on) {
+    namespace tools = Kokkos::Tools::Experimental;
+    tools::set_begin_parallel_for_callback(on ? begin : nullptr);
+    tools::set_end_parallel_for_callback(on ? end : nullptr);
+    tools::set_begin_parallel_reduce_callback(on ? begin : nullptr);
+    tools::set_end_parallel_reduce_callback(on ? end : nullptr);
+  }
+};
 
 void answer(std::vector<Entry> const& all, Work& work, std::string const& line) {
   std::istringstream words(line);
@@ -76,6 +108,13 @@ void answer(std::vector<Entry> const& all, Work& work, std::string const& line) 
     std::cout << bench::triad_bytes();
   } else if (command == "record") {
     std::cout << seconds_to_record();
+  } else if (command == "profile") {
+    Profile::kernels.clear();
+    Profile::watch(true);
+    for (int n = std::stoi(argument); n > 0; --n) work.run();
+    Profile::watch(false);
+    for (auto const& [name, kernel] : Profile::kernels)
+      std::cout << name << '=' << kernel.launches << '=' << kernel.seconds << '|';
   } else if (command == "forget") {
     malloc_trim(0);
     std::ofstream("/proc/self/clear_refs") << "5";
