@@ -30,15 +30,18 @@ struct Relu {
   }
 };
 
+/// What a choice needs is computed before it: host compilers make vector code of that alone.
 struct LeakyRelu {
   double negative_slope;
   template <class T>
   KOKKOS_FUNCTION T value(T x) const {
-    return x < T(0) ? T(negative_slope) * x : x;
+    T const scaled = T(negative_slope) * x;
+    return x < T(0) ? scaled : x;
   }
   template <class T>
   KOKKOS_FUNCTION T slope(T x, T) const {
-    return x <= T(0) ? T(negative_slope) : T(1);
+    T const below = T(negative_slope);
+    return x <= T(0) ? below : T(1);
   }
 };
 
@@ -218,7 +221,10 @@ struct PReluChunk {
     std::size_t const begin = item * host_chunk;
     std::size_t const end = begin + host_chunk < count ? begin + host_chunk : count;
     HELIOGRAD_INDEPENDENT_LOOP
-    for (std::size_t i = begin; i < end; ++i) y[i] = x[i] < T(0) ? a * x[i] : x[i];
+    for (std::size_t i = begin; i < end; ++i) {
+      T const scaled = a * x[i];
+      y[i] = x[i] < T(0) ? scaled : x[i];
+    }
   }
 };
 
