@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <array>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -179,6 +180,9 @@ TEST_CASE("pfss: the boundary is kept, and neither divergence nor current is lef
 
     double const d = grid.step_rho(), ds = grid.step_s(), dphi = grid.step_phi();
     auto const asin_edge = [&](double j) { return std::asin(2 * j / 36 - 1); };
+    // Centred: a cell's length in radius is the one that makes degree 5 exact, and rows are as far apart as at their edge.
+    double const stretch =
+        centred ? std::expm1(6 * d) * -std::expm1(-5 * d) / (30 * std::expm1(d) * std::sinh(d)) : 1.0;
     auto const cosine = [&](double j) { return std::sqrt(1 - (2 * j / 36 - 1) * (2 * j / 36 - 1)); };
     double divergence = 0, flux = 0, current_phi = 0, current_s = 0, current_r = 0, circulation = 0;
     for (std::size_t k = 0; k < 15; ++k) {
@@ -195,12 +199,13 @@ TEST_CASE("pfss: the boundary is kept, and neither divergence nor current is lef
           flux = std::max({flux, std::fabs(out), std::fabs(in), std::fabs(east)});
           // Circulation around edges of the grid: lengths are those between the middles of cells. (1) around a parallel,
           // (2) around a meridian, (3) around a radius.
+          double const between =
+              centred ? ds / cosine(double(j)) : asin_edge(double(j) + 0.5) - asin_edge(double(j) - 0.5);
           if (k > 0 && k < 14) {
             double const up = std::exp((double(k) + 0.5) * d), down = std::exp((double(k) - 0.5) * d);
-            double const step = std::exp((double(k) - 0.5) * d) * (std::exp(d) - 1);
+            double const step = std::exp((double(k) - 0.5) * d) * (std::exp(d) - 1) * stretch;
             if (j > 0) {
-              double const along = asin_edge(double(j) + 0.5) - asin_edge(double(j) - 0.5);
-              double const sum = -up * along * f.at_theta(k, j, i) + down * along * f.at_theta(k - 1, j, i) -
+              double const sum = -up * between * f.at_theta(k, j, i) + down * between * f.at_theta(k - 1, j, i) -
                                  step * (f.at_r(k, j, i) - f.at_r(k, j - 1, i));
               current_phi = std::max(current_phi, std::fabs(sum));
             }
@@ -211,10 +216,9 @@ TEST_CASE("pfss: the boundary is kept, and neither divergence nor current is lef
             circulation = std::max(circulation, std::fabs(step * f.at_r(k, j, i)));
           }
           if (j > 0) {
-            double const along = asin_edge(double(j) + 0.5) - asin_edge(double(j) - 0.5);
             double const sum = cosine(double(j) + 0.5) * dphi * f.at_phi(k, j, i) -
                                cosine(double(j) - 0.5) * dphi * f.at_phi(k, j - 1, i) +
-                               along * (f.at_theta(k, j, i) - f.at_theta(k, j, (i + 71) % 72));
+                               between * (f.at_theta(k, j, i) - f.at_theta(k, j, (i + 71) % 72));
             current_r = std::max(current_r, std::fabs(sum));
           }
         }
@@ -336,15 +340,25 @@ TEST_CASE("pfss: harmonics give single harmonics exactly, finite differences the
         CHECK(apart < 1e-10 * size);
       }
   }
-  for (int l = 1; l <= 5; ++l)
-    for (int m = 0; m <= l; ++m) {
-      auto const map = harmonic_map(180, 360, l, m);
-      double const exact = mean_size(map) * radial_factor(l, 2.5, 2.5);
-      INFO("l " << l << ", m " << m);
-      // The largest error, of l = 5, m = 0: 0.87 % with 40 shells, 0.60 % with 60, where that of the rows near the poles stays.
-      CHECK(std::fabs(mean_size(source_surface({40, 180, 360, 2.5, true}, map)) / exact - 1) < (l < 5 ? 0.005 : 0.009));
-      CHECK(std::fabs(mean_size(source_surface({60, 180, 360, 2.5, true}, map)) / exact - 1) < 0.006);
-    }
+  // The open flux on 180 x 360 x 40 cells. Centred: within 0.5 % up to degree 5, but 0.7 % for that degree at 3 solar radii.
+  // As published the source surface lies half a cell lower than it should; beside what flows through that lower one the
+  // open flux is good to 1 % (1.5 %), too.
+  for (double const rss : {2.0, 2.5, 3.0}) {
+    hg::PfssGrid const published{40, 180, 360, rss}, centred{40, 180, 360, rss, true};
+    double const lower = rss * std::exp(-published.step_rho() / 2);
+    for (int l = 1; l <= 5; ++l)
+      for (int m = 0; m <= l; ++m) {
+        INFO("rss " << rss << ", l " << l << ", m " << m);
+        auto const map = harmonic_map(180, 360, l, m);
+        double const size = mean_size(map);
+        auto const flux = [&](double r) { return size * radial_factor(l, r, r) * r * r; };
+        CHECK(std::fabs(mean_size(source_surface(centred, map)) * rss * rss / flux(rss) - 1) <
+              (rss < 3 || l < 5 ? 0.005 : 0.0075));
+        double const found = mean_size(source_surface(published, map)) * rss * rss;
+        CHECK(std::fabs(found / flux(lower) - 1) < (rss < 3 ? 0.01 : 0.015));
+        CHECK(found > 1.005 * flux(rss));
+      }
+  }
 }
 
 TEST_CASE("pfss: a zero map gives exactly nothing, and large grids stay finite", "[pfss]") {
@@ -471,26 +485,71 @@ TEST_CASE("field lines: ends of a dipole's lines, forwards and backwards", "[pfs
   CHECK(std::fabs(radius(path.size() - 3) - 1) < 1e-5);
 }
 
-TEST_CASE("field lines: feet of single harmonics by finite differences", "[pfss]") {
-  for (auto const& [l, m] : {std::pair{2, 1}, std::pair{3, 3}}) {
-    auto const map = harmonic_map(180, 360, l, m);
-    hg::PfssGrid const grid{40, 180, 360, 2.5, true};
-    hg::Workspace<D> ws;
-    auto const seeds = physics::map_seeds(18, 36, 2.5);  // from the source surface down, where every line is open
-    auto const fd = physics::trace_field_lines<D>(ws, grid, nodes(grid, map).field, seeds);
-    auto const exact = physics::trace_field_lines<D>(
-        ws, grid, harmonic_nodes(grid, map, {10, hg::HarmonicFit::least_squares}).field, seeds, {.tolerance = 1e-8});
-    std::size_t far = 0, compared = 0;
-    for (std::size_t i = 0; i < seeds.size(); ++i) {
-      if (fd[i].polarity() == 0 || exact[i].polarity() == 0) continue;
-      auto const &a = fd[i].foot(), &b = exact[i].foot();
-      double const away = std::sqrt((a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y) + (a.z - b.z) * (a.z - b.z));
-      ++compared;
-      far += away > 0.1 * pi / 180 ? 1 : 0;
-    }
-    CHECK(compared > seeds.size() * 9 / 10);
-    CHECK(far == 0);
+namespace {
+
+using Place = std::array<double, 3>;
+
+/// Down a line of the analytic field of one harmonic, by small steps of fourth order, to the Sun.
+Place analytic_foot(int l, int m, double rss, Place at) {
+  auto const radius = [](Place const& p) { return std::hypot(p[0], p[1], p[2]); };
+  double sense = 0;
+  auto const direction = [&](Place const& p) {
+    double const r = radius(p), c = p[2] / r, s = std::hypot(p[0], p[1]) / r, phi = std::atan2(p[1], p[0]);
+    Legendre const y = legendre(l, m, c);
+    double const t = tangential_factor(l, r, rss);
+    double const br = radial_factor(l, r, rss) * y.value * std::cos(m * phi), bt = -t * y.slope * std::cos(m * phi),
+                 bp = t * m * y.over_sine * std::sin(m * phi), size = std::hypot(br, bt, bp);
+    if (sense == 0) sense = br > 0 ? -1 : 1;
+    double const out = br * s + bt * c;
+    return Place{sense * (out * std::cos(phi) - bp * std::sin(phi)) / size,
+                 sense * (out * std::sin(phi) + bp * std::cos(phi)) / size, sense * (br * c - bt * s) / size};
+  };
+  auto const moved = [](Place p, double h, Place const& k) {
+    for (int c = 0; c < 3; ++c) p[c] += h * k[c];
+    return p;
+  };
+  double h = 0.01;
+  for (int step = 0; step < 2000 && std::fabs(radius(at) - 1) > 1e-10; ++step) {
+    Place const k1 = direction(at), k2 = direction(moved(at, h / 2, k1)), k3 = direction(moved(at, h / 2, k2)),
+                k4 = direction(moved(at, h, k3));
+    Place next = at;
+    for (int c = 0; c < 3; ++c) next[c] += h / 6 * (k1[c] + 2 * k2[c] + 2 * k3[c] + k4[c]);
+    if (radius(next) < 1 - 1e-11)
+      h *= (radius(at) - 1) / (radius(at) - radius(next));  // again, as far as the Sun
+    else
+      at = next;
   }
+  return at;
+}
+
+}  // namespace
+
+TEST_CASE("field lines: feet of single harmonics by finite differences", "[pfss]") {
+  for (bool const centred : {false, true})
+    for (auto const& [l, m] : {std::pair{2, 1}, std::pair{3, 3}}) {
+      auto const map = harmonic_map(180, 360, l, m);
+      hg::PfssGrid const grid{40, 180, 360, 2.5, centred};
+      hg::Workspace<D> ws;
+      // From the source surface down, where every line is open. As published it lies half a cell lower than it should.
+      double const top = centred ? 2.5 : 2.5 * std::exp(-grid.step_rho() / 2);
+      auto const seeds = physics::map_seeds(18, 36, top);
+      auto const lines = physics::trace_field_lines<D>(ws, grid, nodes(grid, map).field, seeds);
+      std::size_t compared = 0;
+      double farthest = 0;
+      for (std::size_t i = 0; i < seeds.size(); ++i) {
+        if (lines[i].polarity() == 0) continue;
+        double const flat = top * std::cos(seeds[i].latitude);
+        Place const want = analytic_foot(l, m, top,
+                                         {flat * std::cos(seeds[i].longitude), flat * std::sin(seeds[i].longitude),
+                                          top * std::sin(seeds[i].latitude)});
+        auto const& foot = lines[i].foot();
+        ++compared;
+        farthest = std::max(farthest, std::hypot(foot.x - want[0], foot.y - want[1], foot.z - want[2]) * 180 / pi);
+      }
+      INFO((centred ? "centred" : "published") << ", l " << l << ", m " << m << ": " << farthest << " degrees");
+      CHECK(compared > seeds.size() * 9 / 10);
+      CHECK(farthest < 0.1);
+    }
 }
 
 namespace {

@@ -24,9 +24,10 @@ struct PfssGrid {
   std::size_t n_s = 180;  ///< cells from pole to pole
   std::size_t n_phi = 360;
   double rss = 2.5;  ///< radius of the source surface, solar radii
-  /// Where the field becomes radial. As published (false), the last layer of cells lies below the source surface, and the
-  /// field is radial all through it: half a cell too early, an error of first order. Centred (true), the source surface
-  /// lies in the middle of that layer: second order.
+  /// As published (false), the last layer of cells lies below the source surface, and the field is radial all through it:
+  /// half a cell too early, an error of first order. Centred (true), the source surface lies in the middle of that layer:
+  /// second order. Two lengths are then chosen, within that order, so that low degrees come out best: that of a cell in
+  /// radius makes degree 5 exact, that between rows is the one at the edge between them (see PfssRows and FillPfssRadial).
   bool centred = false;
 
   friend bool operator==(PfssGrid const&, PfssGrid const&) = default;
@@ -59,13 +60,15 @@ namespace kernel {
 
 /// Lengths on the unit sphere, per row. Rows j are centres, rows J = 0..n_s their edges; the poles are edges.
 struct PfssRows {
-  double* ratio_s;        ///< [n_s] (meridional length of a cell) / (its length along the parallel)
-  double* ratio_phi;      ///< [n_s + 1] the same at the edges, upside down; 0 at the poles
-  double* length_s;       ///< [n_s] meridional length of a cell
-  double* cosine;         ///< [n_s] cosine of latitude in the middle
-  double* edge_length_s;  ///< [n_s + 1] meridional length between the middles beside an edge
-  double* edge_cosine;    ///< [n_s + 1]
-  double* sigma;          ///< [pitch] 4 sin^2(pi m / n_phi) of the order m that a lane of the spectrum belongs to
+  double* ratio_s;    ///< [n_s] (meridional length of a cell) / (its length along the parallel)
+  double* ratio_phi;  ///< [n_s + 1] the same at the edges, upside down; 0 at the poles
+  double* length_s;   ///< [n_s] meridional length of a cell
+  double* cosine;     ///< [n_s] cosine of latitude in the middle
+  /// [n_s + 1] meridional length between the middles beside an edge; centred: step_s / edge_cosine, with which the matrix of
+  /// m = 0 has the eigenvalues l (l + 1) exactly (its eigenvectors are Gram's polynomials)
+  double* edge_length_s;
+  double* edge_cosine;  ///< [n_s + 1]
+  double* sigma;        ///< [pitch] 4 sin^2(pi m / n_phi) of the order m that a lane of the spectrum belongs to
 };
 
 /// psi_k = sum over n of weight_kn (T + pole_n)^-1 psi_0 for k = 1..n_r: partial fractions of the response of a shell.
@@ -108,8 +111,10 @@ struct FillPfssRows {
     if (j <= grid.n_s) {
       bool const pole = j == 0 || j == grid.n_s;
       double const s = edge(j);
-      rows.edge_length_s[j] = pole ? 0.0 : asin(centre(j)) - asin(centre(j - 1));
       rows.edge_cosine[j] = sqrt((1 - s) * (1 + s));
+      rows.edge_length_s[j] = pole           ? 0.0
+                              : grid.centred ? grid.step_s() / rows.edge_cosine[j]
+                                             : asin(centre(j)) - asin(centre(j - 1));
       rows.ratio_phi[j] = pole ? 0.0 : rows.edge_cosine[j] * step / rows.edge_length_s[j];
     }
     if (j < grid.pitch()) {
@@ -151,9 +156,12 @@ struct FillPfssRadial {
     theta.slope[0] =
         -growth / 2 * sin((big + 1) * root) / (growth * (big + 1) * cos((big + 1) * root) - big * cos(big * root));
 
-    Number const half = expm1(d * Number(0.5));                                                      // e^{d/2} - 1
-    Number const whole = expm1(d);                                                                   // e^d - 1
-    Number const h = whole * whole * (whole + Number(2.0)) / (Number(2.0) * (whole + Number(1.0)));  // (e^d - 1) sinh d
+    Number const half = expm1(d * Number(0.5));                                                // e^{d/2} - 1
+    Number const whole = expm1(d);                                                             // e^d - 1
+    Number h = whole * whole * (whole + Number(2.0)) / (Number(2.0) * (whole + Number(1.0)));  // (e^d - 1) sinh d
+    // What makes r^l and r^{-l-1} solutions for l = 5, e^{(l+1)d} + e^{-ld} = 1 + e^d + l (l + 1) h. What is left of the
+    // error of degree l grows with the difference of l (l + 1) from 30.
+    if (grid.centred) h = expm1(d * Number(6.0)) * expm1(d * Number(-5.0)) / Number(-30.0);
     Number const a = half + Number(1.0);
     Number const s = sin(theta * Number(0.5));
     Number const pole = (half * half + Number(4.0) * a * s * s) / h;
