@@ -110,6 +110,8 @@ void register_all(std::string const& scalar) {
       {"3x3_64to64_disk_winograd_f4", {1, 512, 512, 64}, {3, 3, 64, 64}, reflect(ConvAlgorithm::winograd_f4)},
       {"4x4s2_64to128_direct", {4, 128, 128, 64}, {4, 4, 64, 128}, halving(ConvAlgorithm::direct)},
       {"4x4s2_64to128_polyphase", {4, 128, 128, 64}, {4, 4, 64, 128}, halving(ConvAlgorithm::polyphase)},
+      {"4x4s2_512to512_bottleneck", {1, 4, 4, 512}, {4, 4, 512, 512}, halving(ConvAlgorithm::automatic)},
+      {"3x3_64to1", {8, 128, 128, 64}, {3, 3, 64, 1}, reflect(ConvAlgorithm::automatic)},
       {"4x4s2_1to64", {1, 1024, 1024, 1}, {4, 4, 1, 64}, halving(ConvAlgorithm::automatic)},
       {"linear_256to256", {1, 1, 4096, 256}, {1, 1, 256, 256}, {}},
       {"1x1_64to1", {8, 128, 128, 64}, {1, 1, 64, 1}, {}},

@@ -48,7 +48,7 @@ inline constexpr ConvChoice conv_choices[] = {
     {ConvAlgorithm::thin, "up to 8 channels on one side, from 16 on the other", is_thin, ConvAccuracy::strict, 1, 1},
     {ConvAlgorithm::gemm, "1 x 1 filters of stride 1 without padding", is_pointwise, ConvAccuracy::strict, 1, 1},
     {ConvAlgorithm::winograd_f4, "3 x 3 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16, 1024},
-    {ConvAlgorithm::winograd_f2, "3 x 3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 16},
+    {ConvAlgorithm::winograd_f2, "3 x 3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 256},
     {ConvAlgorithm::polyphase, "4 x 4 to 6 x 6 filters of stride 2", is_halving, ConvAccuracy::strict, 32, 1024},
 };
 

@@ -48,6 +48,14 @@ T const* whole_panels(Scope& scope, T const* bias, int channels) {
   return padded;
 }
 
+/// Whether a panel of filters makes a better piece of work than a rectangle of the result. Where there are few rectangles,
+/// it leaves no core idle; and where packing a panel costs more than copying the pixels under all rectangles once again for
+/// each, a panel that is packed just before it is used need not go through memory. No result depends on it.
+template <class T>
+bool is_work_by_panels(std::int64_t rectangles, std::int64_t strip_size, std::int64_t terms, Panels<T> const& panels) {
+  return panels.count() > 1 && (rectangles < 4 || rectangles * strip_size <= terms * Panels<T>::width);
+}
+
 // ---------------------------------------------------------------------------------------------------------------- forward
 
 /// Packs [terms, channels] filters, whose terms lie `row` apart, into panels.
@@ -59,10 +67,12 @@ struct PackFilter {
   std::int64_t row;
   Panels<T> panels;
 
-  void operator()(int, std::int64_t panel_index) const {
-    int const panel = static_cast<int>(panel_index);
+  void operator()(int, std::int64_t panel) const {
+    pack(static_cast<int>(panel), packed + panels.offset(static_cast<int>(panel), terms));
+  }
+
+  void pack(int panel, T* to) const {
     int const width = panels.vectors(panel) * Simd<T>::size;
-    T* to = packed + panels.offset(panel, terms);
     T const* from = weight + panels.first(panel);
     for (std::int64_t term = 0; term < terms; ++term, from += row, to += width)
       for (int c = 0; c < width; ++c) to[c] = c < panels.columns(panel) ? from[c] : T(0);
@@ -75,16 +85,28 @@ struct Conv2dForward {
   BlockGrid grid;
   Run const* runs;
   T const* x;
-  T const* filter;  ///< panels
-  T const* bias;    ///< whole panels
+  PackFilter<T> filter;
+  T const* bias;  ///< whole panels
   Sink<4, B> y;
   T* scratch;
   std::int64_t strip_size;  ///< 0 where x needs no padding and is read in place
   std::int64_t scratch_per_worker;
+  bool by_panels;  ///< a piece of work is a panel, packed by who needs it; else a rectangle
+
+  std::int64_t sums_size() const { return static_cast<std::int64_t>(grid.most_columns()) * Panels<T>::width; }
 
   void operator()(int worker, std::int64_t index) const {
-    Block const block = grid[index];
     T* const strip = scratch + worker * scratch_per_worker;
+    Panels<T> const panels{g.out_channels};
+    if (!by_panels) return rectangle(grid[index], 0, panels.count(), filter.packed, strip);
+    int const panel = static_cast<int>(index);
+    T* const packed = strip + strip_size + sums_size();
+    filter.pack(panel, packed);
+    for (std::int64_t b = 0; b < grid.count(); ++b) rectangle(grid[b], panel, panel + 1, packed, strip);
+  }
+
+  /// The panels [first_panel, end_panel) of a rectangle; the packed filters start with the first.
+  void rectangle(Block const& block, int first_panel, int end_panel, T const* packed, T* strip) const {
     T* const sums = strip + strip_size;
     T const* pixels = strip;
     int line_pixels = (grid.most_columns() - 1) * g.stride + g.span_across();
@@ -100,14 +122,14 @@ struct Conv2dForward {
     Panels<T> const panels{g.out_channels};
     bool const in_place = y.beta == T(0);
     std::int64_t const line = static_cast<std::int64_t>(line_pixels) * g.in_channels;
-    for (int panel = 0; panel < panels.count(); ++panel) {
+    for (int panel = first_panel; panel < end_panel; ++panel) {
       int const width = panels.vectors(panel) * Simd<T>::size;
       for (int row = 0; row < block.rows; ++row) {
         T* const out = y.out.data() + g.y_index(block.image, block.top + row, block.left, panels.first(panel));
         CorrelateRow<T> const task{.runs = runs,
                                    .pixels = pixels + row * g.stride * line,
                                    .pixel = static_cast<std::int64_t>(g.stride) * g.in_channels,
-                                   .filter = filter + panels.offset(panel, g.terms()),
+                                   .filter = packed + panels.offset(panel - first_panel, g.terms()),
                                    .start = bias + panels.first(panel),
                                    .start_pixel = 0,
                                    .out = in_place ? out : sums,
@@ -136,15 +158,22 @@ void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const*
   auto const taps = TermGrid::taps(g.filter_height, g.filter_width, g.in_channels, g.dilation,
                                    (in_place ? g.width : strip_columns) * g.in_channels);
 
-  T* const filter = scope.template take<T>(static_cast<std::size_t>(panels.packed(g.terms())));
-  for_each_block(ws, "heliograd::conv2d_pack", panels.count(),
-                 PackFilter<T>{weight, filter, g.terms(), g.y_pixel(), panels});
-
-  std::int64_t const per_worker = strip_size + static_cast<std::int64_t>(grid.most_columns()) * Panels<T>::width;
-  T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * per_worker));
-  for_each_block(ws, "heliograd::conv2d", grid.count(),
-                 Conv2dForward<B>{g, grid, make_runs(scope, taps), x, filter, whole_panels(scope, bias, g.out_channels),
-                                  y, scratch, strip_size, per_worker});
+  PackFilter<T> filter{weight, nullptr, g.terms(), g.y_pixel(), panels};
+  bool const by_panels = is_work_by_panels(grid.count(), strip_rows * strip_columns * g.in_channels, g.terms(), panels);
+  std::int64_t const items = by_panels ? panels.count() : grid.count();
+  Conv2dForward<B> kernel{
+      g, grid,     make_runs(scope, taps), x, filter, whole_panels(scope, bias, g.out_channels), y, nullptr, strip_size,
+      0, by_panels};
+  kernel.scratch_per_worker = strip_size + kernel.sums_size();
+  if (by_panels) {
+    kernel.scratch_per_worker += g.terms() * Panels<T>::width;
+  } else {
+    kernel.filter.packed = scope.template take<T>(static_cast<std::size_t>(panels.packed(g.terms())));
+    for_each_block(ws, "heliograd::conv2d_pack", panels.count(), kernel.filter);
+  }
+  kernel.scratch =
+      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
+  for_each_block(ws, "heliograd::conv2d", items, kernel);
 }
 
 // ---------------------------------------------------------------------------------------------------------- data gradient
@@ -173,7 +202,7 @@ struct Phase {
   PhaseAxis down, across;
   TermGrid taps;
   Run const* runs;
-  std::int64_t filter;  ///< where its packed filter starts
+  std::int64_t first_term;  ///< terms of the phases before it
 };
 
 template <class T>
@@ -184,21 +213,30 @@ struct PackPhases {
   Phase const* phases;
   Panels<T> panels;
 
+  /// Where a panel's filter for a phase starts among all.
+  T* place(Phase const& phase, int panel) const {
+    return packed + panels.packed(phase.first_term) + panels.offset(panel, phase.taps.terms());
+  }
   void operator()(int, std::int64_t index) const {
-    int const panel = static_cast<int>(index % panels.count());
     Phase const& phase = phases[index / panels.count()];
+    int const panel = static_cast<int>(index % panels.count());
+    pack(phase, panel, place(phase, panel));
+  }
+
+  void pack(Phase const& phase, int panel, T* to) const {
+    constexpr int square = Simd<T>::size;  // turned over at a time
     int const width = panels.vectors(panel) * Simd<T>::size;
     int const columns = panels.columns(panel);
     int const step = PhaseAxis::step(g.stride, g.dilation);
     std::int64_t const row = g.weight_index(0, 0, 1, 0);
-    T* to = packed + phase.filter + panels.offset(panel, phase.taps.terms());
     for (int t = phase.down.count - 1; t >= 0; --t)
       for (int u = phase.across.count - 1; u >= 0; --u) {
         T const* const tap =
             weight + g.weight_index(phase.down.first + step * t, phase.across.first + step * u, panels.first(panel), 0);
-        for (int in = 0; in < width; ++in)
-          for (int out = 0; out < g.out_channels; ++out)
-            to[static_cast<std::int64_t>(out) * width + in] = in < columns ? tap[in * row + out] : T(0);
+        for (int first = 0; first < g.out_channels; first += square)
+          for (int in = 0; in < width; ++in)
+            for (int out = first; out < std::min(first + square, g.out_channels); ++out)
+              to[static_cast<std::int64_t>(out) * width + in] = in < columns ? tap[in * row + out] : T(0);
         to += static_cast<std::int64_t>(width) * g.out_channels;
       }
   }
@@ -265,20 +303,31 @@ template <class B, class T = typename B::scalar_type>
 struct Conv2dBackwardData : GradientSpans {
   Phase const* phases;
   T const* gy;
-  T const* filter;
+  PackPhases<T> filter;
   T const* bias;   ///< whole panels
   T const* zeros;  ///< one panel
   Sink<4, B> gx;
   T* scratch;
   std::int64_t scratch_per_worker;
   int strip_columns;
-  std::int64_t strip_size;
+  std::int64_t strip_size, line_size;
+  bool by_panels;  ///< as in Conv2dForward
 
   void operator()(int worker, std::int64_t index) const {
-    Block const block = grid[index];
+    T* const strip = scratch + worker * scratch_per_worker;
+    Panels<T> const panels{g.in_channels};
+    if (!by_panels) return rectangle(grid[index], 0, panels.count(), nullptr, strip);
+    int const panel = static_cast<int>(index);
+    T* const packed = strip + strip_size + line_size;
+    for (int i = 0; i < g.stride * g.stride; ++i)
+      filter.pack(phases[i], panel, packed + phases[i].first_term * Panels<T>::width);
+    for (std::int64_t b = 0; b < grid.count(); ++b) rectangle(grid[b], panel, panel + 1, packed, strip);
+  }
+
+  /// The panels [first_panel, end_panel) of a rectangle, by their own packed filters, or by all where that is null.
+  void rectangle(Block const& block, int first_panel, int end_panel, T const* own, T* strip) const {
     Span const rows = rows_of(block);
     Span const columns = columns_of(block);
-    T* const strip = scratch + worker * scratch_per_worker;
     T* const line = strip + strip_size;
     y_image(g, gy, block.image)
         .copy_rectangle(first_row(rows.begin), first_column(columns.begin), row_count(rows), strip_columns, strip);
@@ -286,12 +335,12 @@ struct Conv2dBackwardData : GradientSpans {
     Panels<T> const panels{g.in_channels};
     // Where padded positions are the pixels themselves there is nothing to fold.
     bool const in_place = gx.beta == T(0) && (g.mode == PaddingMode::zero || g.padding == Padding2d(0));
-    for (int panel = 0; panel < panels.count(); ++panel)
+    for (int panel = first_panel; panel < end_panel; ++panel)
       for (int row = block.top; row < block.top + block.rows; ++row) {
         T const* const start = bias + panels.first(panel);
         if (in_place) {
           T* const out = gx.out.data() + g.x_index(block.image, row, block.left, panels.first(panel));
-          padded_row(strip, rows, columns, panel, row, start, out, g.x_pixel(), panels.columns(panel));
+          padded_row(strip, own, rows, columns, panel, row, start, out, g.x_pixel(), panels.columns(panel));
           continue;
         }
         int const width = panels.vectors(panel) * Simd<T>::size;
@@ -299,15 +348,15 @@ struct Conv2dBackwardData : GradientSpans {
         bool first = true;
         for (int range = 0; range < 3; ++range)
           for (int place = places.begin[range]; place < places.end[range]; ++place, first = false)
-            padded_row(strip, rows, columns, panel, place, first ? zeros : nullptr, line, width, width);
+            padded_row(strip, own, rows, columns, panel, place, first ? zeros : nullptr, line, width, width);
         fold(line, columns, block, panel, row, start);
       }
   }
 
   /// line[column] = start + the gradient at the padded row `place`, for the padded columns of the span, which lie
   /// `line_pixel` apart; `channels` of the panel are written. Without a start, added to what stands there.
-  void padded_row(T const* strip, Span const& rows, Span const& columns, int panel, int place, T const* start, T* line,
-                  int line_pixel, int channels) const {
+  void padded_row(T const* strip, T const* own, Span const& rows, Span const& columns, int panel, int place,
+                  T const* start, T* line, int line_pixel, int channels) const {
     Panels<T> const panels{g.in_channels};
     int const padded_row = place + g.padding.top;
     int const padded_begin = columns.begin + g.padding.left;
@@ -328,7 +377,7 @@ struct Conv2dBackwardData : GradientSpans {
       CorrelateRow<T> const task{.runs = phase.runs,
                                  .pixels = strip + (strip_row * strip_columns + strip_column) * g.out_channels,
                                  .pixel = g.out_channels,
-                                 .filter = filter + phase.filter + panels.offset(panel, phase.taps.terms()),
+                                 .filter = own ? own + phase.first_term * Panels<T>::width : filter.place(phase, panel),
                                  .start = start ? start : out,
                                  .start_pixel = start ? 0 : out_pixel,
                                  .out = out,
@@ -366,7 +415,8 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
   BlockGrid const grid = rectangles(g.images, g.height, g.width);
   Phase* const phases =
       scope.template take<Phase>(static_cast<std::size_t>(g.stride) * static_cast<std::size_t>(g.stride));
-  Conv2dBackwardData<B> kernel{{g, grid}, phases, gy, nullptr, nullptr, nullptr, gx, nullptr, 0, 0, 0};
+  Conv2dBackwardData<B> kernel{
+      {g, grid}, phases, gy, {g, weight, nullptr, phases, panels}, nullptr, nullptr, gx, nullptr, 0, 0, 0, 0, false};
   for (int a = 0; a < g.stride; ++a)
     for (int b = 0; b < g.stride; ++b) {
       Phase& phase = phases[a * g.stride + b];
@@ -378,28 +428,33 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
 
   auto const most = kernel.most();
   kernel.strip_columns = most.columns;
-  std::int64_t filter_size = 0;
+  std::int64_t terms = 0;
   for (int i = 0; i < g.stride * g.stride; ++i) {
     Phase& phase = phases[i];
     phase.taps =
         TermGrid::taps(phase.down.count, phase.across.count, g.out_channels, PhaseAxis::gap(g.stride, g.dilation),
                        static_cast<std::int64_t>(kernel.strip_columns) * g.out_channels);
     phase.runs = make_runs(scope, phase.taps);
-    phase.filter = filter_size;
-    filter_size += panels.packed(phase.taps.terms());
+    phase.first_term = terms;
+    terms += phase.taps.terms();
   }
-
-  T* const filter = scope.template take<T>(static_cast<std::size_t>(filter_size));
-  for_each_block(ws, "heliograd::conv2d_pack", static_cast<std::int64_t>(g.stride) * g.stride * panels.count(),
-                 PackPhases<T>{g, weight, filter, phases, panels});
-  kernel.filter = filter;
   kernel.bias = whole_panels(scope, bias, g.in_channels);
   kernel.zeros = whole_panels<T>(scope, nullptr, Panels<T>::width);
   kernel.strip_size = static_cast<std::int64_t>(most.rows) * most.columns * g.out_channels;
-  kernel.scratch_per_worker = kernel.strip_size + static_cast<std::int64_t>(most.padded_columns) * Panels<T>::width;
+  kernel.line_size = static_cast<std::int64_t>(most.padded_columns) * Panels<T>::width;
+  kernel.scratch_per_worker = kernel.strip_size + kernel.line_size;
+  kernel.by_panels = is_work_by_panels(grid.count(), kernel.strip_size, terms, panels);
+  if (kernel.by_panels) {
+    kernel.scratch_per_worker += terms * Panels<T>::width;
+  } else {
+    kernel.filter.packed = scope.template take<T>(static_cast<std::size_t>(panels.packed(terms)));
+    for_each_block(ws, "heliograd::conv2d_pack", static_cast<std::int64_t>(g.stride) * g.stride * panels.count(),
+                   kernel.filter);
+  }
+  std::int64_t const items = kernel.by_panels ? panels.count() : grid.count();
   kernel.scratch =
-      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * kernel.scratch_per_worker));
-  for_each_block(ws, "heliograd::conv2d_backward_data", grid.count(), kernel);
+      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
+  for_each_block(ws, "heliograd::conv2d_backward_data", items, kernel);
 }
 
 // -------------------------------------------------------------------------------------------------------- filter gradient
@@ -471,7 +526,7 @@ struct SumFilterGradients {
   }
 };
 
-template <class T>
+template <class B, class T = typename B::scalar_type>
 struct Conv2dPartialGradient {
   Conv2dGeometry g;
   BlockGrid grid;
@@ -479,11 +534,12 @@ struct Conv2dPartialGradient {
   FilterGradient<T> gradient;
   T const* x;
   T const* gy;
-  T* partials;
+  T* partials;    ///< null where there is one group only, whose gradient is delivered at once
+  Sink<4, B> gw;  ///< for that case
   T* scratch;
   std::int64_t scratch_per_worker;
   int strip_columns;
-  std::int64_t strip_size;
+  std::int64_t strip_size, packed_size;
 
   void operator()(int worker, std::int64_t index) const {
     Panels<T> const right = gradient.right();
@@ -491,7 +547,11 @@ struct Conv2dPartialGradient {
     int const panel = static_cast<int>(index % right.count());
     T* const strip = scratch + worker * scratch_per_worker;
     T* const packed = strip + strip_size;
-    T* const partial = partials + group * gradient.size();
+    T* const partial = partials ? partials + group * gradient.size() : packed + packed_size;
+    auto const place = [&](int piece) {  // a worker's own partial has one panel
+      return partial +
+             (partials ? gradient.place(piece, panel) : piece * gradient.left_rows() * std::int64_t{Panels<T>::width});
+    };
     std::int64_t const begin = grid.count() * group / gradient.groups;
     std::int64_t const end = grid.count() * (group + 1) / gradient.groups;
     std::int64_t const strip_row = static_cast<std::int64_t>(strip_columns) * g.in_channels;
@@ -512,7 +572,7 @@ struct Conv2dPartialGradient {
                                 .left_line = g.stride * strip_row,
                                 .left_pixel = strip_pixel,
                                 .right = packed,
-                                .out = partial + gradient.place(i, panel),
+                                .out = place(i),
                                 .add = b > begin};
         if (gradient.gy_left) {
           pack(x_block, g.stride * strip_row, strip_pixel, block, panel, packed);
@@ -523,12 +583,26 @@ struct Conv2dPartialGradient {
           pack(gy_block, gy_row, g.y_pixel(), block, panel, packed);
         }
         outer_product(product, right.vectors(panel), gradient.left_rows());
+        if (!partials && b == end - 1) deliver_piece(i, panel, product.out);
       }
     }
     if (begin == end)  // an empty batch
-      for (int i = 0; i < gradient.pieces; ++i)
-        std::fill_n(partial + gradient.place(i, panel),
-                    static_cast<std::int64_t>(gradient.left_rows()) * right.vectors(panel) * Simd<T>::size, T(0));
+      for (int i = 0; i < gradient.pieces; ++i) {
+        std::fill_n(place(i), static_cast<std::int64_t>(gradient.left_rows()) * right.vectors(panel) * Simd<T>::size,
+                    T(0));
+        if (!partials) deliver_piece(i, panel, place(i));
+      }
+  }
+
+  /// gw = beta gw + a panel of a piece, whose rows are terms.
+  void deliver_piece(int piece, int panel, T const* from) const {
+    using V = Simd<T>;
+    Panels<T> const right = gradient.right();
+    int const columns = right.columns(panel);
+    T* to = gw.out.data() + static_cast<std::int64_t>(piece) * gradient.piece_terms * g.y_pixel() + right.first(panel);
+    for (int row = 0; row < gradient.left_rows(); ++row, to += g.y_pixel())
+      for (int j = 0; j < right.vectors(panel); ++j, from += V::size)
+        deliver<T>(to + j * V::size, gw.beta, V::load(from), std::min(columns - j * V::size, V::size));
   }
 
   void pack(T const* from, std::int64_t line, std::int64_t pixel, Block const& block, int panel, T* to) const {
@@ -556,13 +630,17 @@ void conv2d_backward_weight_host(Workspace<B>& ws, Conv2dGeometry const& g, T co
       g.out_channels * Panels<T>{taps.length}.packed(1) < taps.length * Panels<T>{g.out_channels}.packed(1);
   auto const gradient = FilterGradient<T>::plan(taps.pieces(), taps.length, g.out_channels, gy_left, grid.count());
   std::int64_t const items = static_cast<std::int64_t>(gradient.groups) * gradient.right().count();
-  std::int64_t const per_worker =
-      strip_size + static_cast<std::int64_t>(grid.most_rows()) * grid.most_columns() * Panels<T>::width;
-  T* const partials = scope.template take<T>(static_cast<std::size_t>(gradient.groups * gradient.size()));
+  std::int64_t const packed_size = static_cast<std::int64_t>(grid.most_rows()) * grid.most_columns() * Panels<T>::width;
+  bool const at_once = gradient.groups == 1 && !gy_left;
+  std::int64_t const own = at_once ? gradient.pieces * gradient.left_rows() * std::int64_t{Panels<T>::width} : 0;
+  std::int64_t const per_worker = strip_size + packed_size + own;
+  T* const partials =
+      at_once ? nullptr : scope.template take<T>(static_cast<std::size_t>(gradient.groups * gradient.size()));
   T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * per_worker));
   for_each_block(ws, "heliograd::conv2d_backward_weight", items,
-                 Conv2dPartialGradient<T>{g, grid, taps, gradient, x, gy, partials, scratch, per_worker, strip_columns,
-                                          strip_size});
+                 Conv2dPartialGradient<B>{g, grid, taps, gradient, x, gy, partials, gw, scratch, per_worker,
+                                          strip_columns, strip_size, packed_size});
+  if (at_once) return;
   SumFilterGradients<B> const sum{gradient, partials, gw, g.y_pixel()};
   for_each_block(ws, "heliograd::conv2d_backward_weight_sum", sum.blocks(), sum);
 }

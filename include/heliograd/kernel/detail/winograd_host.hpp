@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include <heliograd/core/sink.hpp>
 #include <heliograd/core/workspace.hpp>
@@ -51,6 +52,21 @@ template <class T>
 int padded_channels(int channels) {
   return (channels + Simd<T>::size - 1) / Simd<T>::size * Simd<T>::size;
 }
+
+/// Panels dealt out to several pieces of work on the same blocks, so that few blocks leave no core idle. Every piece transforms
+/// the pixels for itself. No result depends on it.
+struct PanelShare {
+  int panels, shares;
+
+  template <class B>
+  static PanelShare of(Workspace<B> const& ws, std::int64_t blocks, int panels) {
+    std::int64_t const workers = worker_count(ws, std::numeric_limits<int>::max());
+    return {panels, blocks < 2 * workers ? static_cast<int>(std::min<std::int64_t>(panels, workers)) : 1};
+  }
+  std::int64_t block(std::int64_t index) const { return index / shares; }
+  int begin(std::int64_t index) const { return static_cast<int>(index % shares * panels / shares); }
+  int end(std::int64_t index) const { return static_cast<int>((index % shares + 1) * panels / shares); }
+};
 
 /// A block of tiles and the pixels under it.
 template <class F, class T>
@@ -152,18 +168,16 @@ struct PackWinograd {
 
   /// A panel of folded channels, and the output channels [begin, end): a vector of them at a time is turned over.
   void pack_transposed(int panel, int begin, int end) const {
-    T square[F::products][Panels<T>::width][V::size];
     Taps taps[Panels<T>::width];
     int const width = panels().vectors(panel) * V::size;
     for (int column = 0; column < width; ++column) taps[column] = taps_of(panels().first(panel) + column);
     for (int out = begin; out < end; out += V::size) {
+      int const lanes = std::min(end - out, V::size);
       for (int column = 0; column < width; ++column)
-        transform_filter(taps[column], out, [&](int product, V value) { value.store(square[product][column]); });
-      for (int product = 0; product < F::products; ++product)
-        for (int lane = 0; lane < std::min(end - out, V::size); ++lane) {
-          T* const to = row(panel, product, out + lane);
-          for (int column = 0; column < width; ++column) to[column] = square[product][column][lane];
-        }
+        transform_filter(taps[column], out, [&](int product, V value) {
+          T* to = row(panel, product, out) + column;
+          for (int lane = 0; lane < lanes; ++lane, to += width) *to = value[lane];
+        });
     }
   }
 };
@@ -185,15 +199,16 @@ struct WinogradProduct {
   }
   std::int64_t scratch_size() const { return F::products * (pixel_product() + result_product()); }
 
-  /// Calls store(panel, row, column, vector number, value) for each result of the block.
+  /// Calls store(panel, row, column, vector number, value) for each result of the block in some panels.
   template <class Store>
-  void operator()(WinogradTiles<F, T> const& tiles, T* scratch, Store const& store) const {
+  void operator()(WinogradTiles<F, T> const& tiles, int first_panel, int end_panel, T* scratch,
+                  Store const& store) const {
     using V = Simd<T>;
     T* const transformed = scratch;
     T* const results = scratch + F::products * pixel_product();
     std::int64_t const step = result_product();
     tiles.transform_to(transformed, pixel_product());
-    for (int panel = 0; panel < panels.count(); ++panel) {
+    for (int panel = first_panel; panel < end_panel; ++panel) {
       int const vectors = panels.vectors(panel);
       int const width = vectors * V::size;
       for (int product = 0; product < F::products; ++product)
@@ -226,6 +241,7 @@ template <class F, class B, class T = typename B::scalar_type>
 struct WinogradForward {
   FoldedGeometry g;
   BlockGrid grid;  ///< of tiles
+  PanelShare share;
   WinogradProduct<F, T> product;
   T const* x;
   T const* bias;  ///< whole panels
@@ -241,7 +257,7 @@ struct WinogradForward {
 
   void operator()(int worker, std::int64_t index) const {
     using V = Simd<T>;
-    Block const block = grid[index];
+    Block const block = grid[share.block(index)];
     T* const strip = scratch + worker * scratch_per_worker;
     int const top = F::outputs * block.top;
     int const left = F::outputs * block.left;
@@ -251,8 +267,8 @@ struct WinogradForward {
     int const rows = g.out_height - top;
     int const columns = g.out_width - left;
     T* const out = y.out.data() + g.y_index(block.image, top, left, 0);
-    product({block.rows, block.columns, strip, pixel_columns(), g.folded_channels()}, strip + strip_size(),
-            [&](int panel, int row, int column, int j, V value) {
+    product({block.rows, block.columns, strip, pixel_columns(), g.folded_channels()}, share.begin(index),
+            share.end(index), strip + strip_size(), [&](int panel, int row, int column, int j, V value) {
               if (row >= rows || column >= columns) return;
               int const channel = product.panels.first(panel) + j * V::size;
               deliver<T>(out + (static_cast<std::int64_t>(row) * g.out_width + column) * g.y_pixel() + channel, y.beta,
@@ -281,18 +297,18 @@ void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* 
 
   BlockGrid const grid = tile_grid<F>(g);
   Run const* const runs = make_runs(scope, {1, 1, g.folded_channels()});
-  WinogradForward<F, B> kernel{g,
-                               grid,
-                               {g.folded_channels(), panels, grid.most_rows() * grid.most_columns(), runs, filter},
-                               x,
-                               whole_panels(scope, bias, g.out_channels),
-                               y,
-                               nullptr,
-                               0};
+  auto const share = PanelShare::of(ws, grid.count(), panels.count());
+  WinogradForward<F, B> kernel{
+      g,     grid,
+      share, {g.folded_channels(), panels, grid.most_rows() * grid.most_columns(), runs, filter},
+      x,     whole_panels(scope, bias, g.out_channels),
+      y,     nullptr,
+      0};
   kernel.scratch_per_worker = kernel.strip_size() + kernel.product.scratch_size();
+  std::int64_t const items = grid.count() * share.shares;
   kernel.scratch =
-      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * kernel.scratch_per_worker));
-  for_each_block(ws, "heliograd::conv2d", grid.count(), kernel);
+      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
+  for_each_block(ws, "heliograd::conv2d", items, kernel);
 }
 
 // ---------------------------------------------------------------------------------------------------------- data gradient
@@ -303,6 +319,7 @@ template <class F, class B, class T = typename B::scalar_type>
 struct WinogradBackwardData {
   FoldedGeometry g;
   BlockGrid grid;  ///< of tiles' pixels
+  PanelShare share;
   WinogradProduct<F, T> product;
   T const* gy;
   T const* bias;  ///< whole panels
@@ -360,7 +377,7 @@ struct WinogradBackwardData {
 
   void operator()(int worker, std::int64_t index) const {
     using V = Simd<T>;
-    Block const block = pixels_of(grid[index]);
+    Block const block = pixels_of(grid[share.block(index)]);
     Stretch const rows = rows_of(block);
     Stretch const columns = columns_of(block);
     T* const strip = scratch + worker * scratch_per_worker;
@@ -369,16 +386,19 @@ struct WinogradBackwardData {
         .copy_rectangle(rows.begin - (F::taps - 1), columns.begin - (F::taps - 1),
                         F::outputs * rows.tiles + F::taps - 1, pixel_columns(), strip);
     std::int64_t const line = static_cast<std::int64_t>(F::outputs) * columns.tiles * folded_pixel();
-    product({rows.tiles, columns.tiles, strip, pixel_columns(), g.out_channels}, folded + folded_size(),
-            [&](int panel, int row, int column, int j, V value) {
+    product({rows.tiles, columns.tiles, strip, pixel_columns(), g.out_channels}, share.begin(index), share.end(index),
+            folded + folded_size(), [&](int panel, int row, int column, int j, V value) {
               value.store(folded + row * line + static_cast<std::int64_t>(column) * folded_pixel() +
                           product.panels.first(panel) + j * V::size);
             });
-    unfold(block, rows, columns, folded, line);
+    int const first = share.shares == 1 ? 0 : product.panels.first(share.begin(index));
+    int const end = share.shares == 1 ? g.in_channels : std::min(product.panels.first(share.end(index)), g.in_channels);
+    unfold(block, rows, columns, first, end, folded, line);
   }
 
-  void unfold(Block const& block, Stretch const& row_stretch, Stretch const& column_stretch, T const* folded,
-              std::int64_t line) const {
+  /// Delivers the channels [first, end) of a block.
+  void unfold(Block const& block, Stretch const& row_stretch, Stretch const& column_stretch, int first, int end,
+              T const* folded, std::int64_t line) const {
     using V = Simd<T>;
     auto const place = [&](int row, int column) {
       int const h = row + g.padding.top;
@@ -394,8 +414,8 @@ struct WinogradBackwardData {
         T* const out = gx.out.data() + g.x_index(block.image, row, column, 0);
         T const* const here = place(row, column);
         bool const alone = rows.alone() && columns.alone();
-        for (int c = 0; c < g.in_channels; c += V::size) {
-          int const lanes = std::min(g.in_channels - c, V::size);
+        for (int c = first; c < end; c += V::size) {
+          int const lanes = std::min(end - c, V::size);
           V total = V::load(bias + c);
           if (alone)
             total += V::load(here + c, lanes);
@@ -424,18 +444,24 @@ void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geome
 
   BlockGrid const grid = WinogradBackwardData<F, B>::cut(g);
   Run const* const runs = make_runs(scope, {1, 1, g.out_channels});
-  WinogradBackwardData<F, B> kernel{
-      g, grid, {g.out_channels, panels, 0, runs, filter}, gy, whole_panels(scope, bias, g.in_channels), gx, nullptr, 0,
-      0, 0};
+  // With a fold, the channels of a pixel are spread over all panels.
+  auto const share = g.fold() == 1 ? PanelShare::of(ws, grid.count(), panels.count()) : PanelShare{panels.count(), 1};
+  WinogradBackwardData<F, B> kernel{g,     grid,
+                                    share, {g.out_channels, panels, 0, runs, filter},
+                                    gy,    whole_panels(scope, bias, g.in_channels),
+                                    gx,    nullptr,
+                                    0,     0,
+                                    0};
   for (int i = 0; i < grid.down; ++i)
     kernel.tiles_down = std::max(kernel.tiles_down, kernel.rows_of(kernel.pixels_of(grid[i * grid.across])).tiles);
   for (int i = 0; i < grid.across; ++i)
     kernel.tiles_across = std::max(kernel.tiles_across, kernel.columns_of(kernel.pixels_of(grid[i])).tiles);
   kernel.product.most_tiles = kernel.tiles_down * kernel.tiles_across;
   kernel.scratch_per_worker = kernel.strip_size() + kernel.folded_size() + kernel.product.scratch_size();
+  std::int64_t const items = grid.count() * share.shares;
   kernel.scratch =
-      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, grid.count()) * kernel.scratch_per_worker));
-  for_each_block(ws, "heliograd::conv2d_backward_data", grid.count(), kernel);
+      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
+  for_each_block(ws, "heliograd::conv2d_backward_data", items, kernel);
 }
 
 // -------------------------------------------------------------------------------------------------------- filter gradient
@@ -448,6 +474,7 @@ struct WinogradPartialGradient {
   BlockGrid grid;  ///< of tiles
   Panels<T> panels;
   int groups;
+  PanelShare share;
   T const* x;
   T const* gy;
   T* partials;
@@ -475,7 +502,8 @@ struct WinogradPartialGradient {
   std::int64_t terms() const { return static_cast<std::int64_t>(F::products) * g.folded_channels(); }
   std::int64_t partial_size() const { return panels.packed(terms()); }
 
-  void operator()(int worker, std::int64_t group) const {
+  void operator()(int worker, std::int64_t index) const {
+    std::int64_t const group = share.block(index);
     T* const strip = scratch + worker * scratch_per_worker;
     T* const gy_strip = strip + strip_size();
     T* const pixels = gy_strip + gy_strip_size();
@@ -483,7 +511,7 @@ struct WinogradPartialGradient {
     std::int64_t const begin = grid.count() * group / groups;
     std::int64_t const end = grid.count() * (group + 1) / groups;
     T* const partial = partials + group * partial_size();
-    if (begin == end) std::fill_n(partial, partial_size(), T(0));  // an empty batch
+    if (begin == end && share.begin(index) == 0) std::fill_n(partial, partial_size(), T(0));  // an empty batch
 
     for (std::int64_t b = begin; b < end; ++b) {
       Block const block = grid[b];
@@ -496,7 +524,7 @@ struct WinogradPartialGradient {
           .copy_rectangle(top, left, F::outputs * block.rows, F::outputs * block.columns, gy_strip);
       WinogradTiles<F, T>{block.rows, block.columns, strip, pixel_columns(), g.folded_channels()}.transform_to(
           pixels, pixel_product());
-      for (int panel = 0; panel < panels.count(); ++panel) {
+      for (int panel = share.begin(index); panel < share.end(index); ++panel) {
         transform_gradients(block, panel, gy_strip, gradients);
         int const width = panels.vectors(panel) * Simd<T>::size;
         for (int product = 0; product < F::products; ++product)
@@ -590,13 +618,15 @@ void conv2d_backward_weight_winograd(Workspace<B>& ws, Conv2dGeometry const& geo
   FoldedGeometry const g{geometry};
   auto scope = ws.scope();
   BlockGrid const grid = tile_grid<F>(g);
-  WinogradPartialGradient<F, T> kernel{g, grid, {g.out_channels}, 1, x, gy, nullptr, nullptr, 0};
+  WinogradPartialGradient<F, T> kernel{g, grid, {g.out_channels}, 1, {}, x, gy, nullptr, nullptr, 0};
   kernel.groups = partial_groups(kernel.partial_size() * static_cast<std::int64_t>(sizeof(T)), grid.count());
+  kernel.share = PanelShare::of(ws, kernel.groups, kernel.panels.count());
+  std::int64_t const items = static_cast<std::int64_t>(kernel.groups) * kernel.share.shares;
   kernel.partials = scope.template take<T>(static_cast<std::size_t>(kernel.groups * kernel.partial_size()));
   kernel.scratch_per_worker = kernel.scratch_size();
   kernel.scratch =
-      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, kernel.groups) * kernel.scratch_per_worker));
-  for_each_block(ws, "heliograd::conv2d_backward_weight", kernel.groups, kernel);
+      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
+  for_each_block(ws, "heliograd::conv2d_backward_weight", items, kernel);
   for_each_block(
       ws, "heliograd::conv2d_backward_weight_sum", g.folded_channels(),
       WinogradSumGradients<F, B>{g, kernel.panels, kernel.groups, kernel.partial_size(), kernel.partials, gw});
