@@ -150,7 +150,7 @@ struct AveragePool {
   }
 };
 
-/// Every pixel gathers from the windows that hold it.
+/// Devices: every pixel gathers from the windows that hold it.
 template <class B>
 struct AveragePoolBackward {
   using T = typename B::scalar_type;
@@ -166,6 +166,64 @@ struct AveragePoolBackward {
       for (std::size_t q = begin; q < end; ++q) sum += g.share<T>(p, q) * row[q * g.channels];
     }
     gx.add(index, sum);
+  }
+};
+
+/// What a mean over window o of an axis is multiplied by.
+template <class T>
+struct PoolShares {
+  PoolAxis axis;
+  T* share;
+  KOKKOS_FUNCTION void operator()(std::size_t o) const { share[o] = T(1) / static_cast<T>(axis.count(o)); }
+};
+
+/// Host: one row of pixels. Place d of all windows of a row is one loop over contiguous memory, whose pixels differ.
+template <class B>
+struct AveragePoolBackwardRow {
+  using T = typename B::scalar_type;
+  PoolGeometry g;
+  T const* share;  ///< along a row
+  T const* gy;
+  Sink<4, B> gx;
+
+  void operator()(std::size_t item) const {
+    std::size_t const n = item / g.rows.in, i = item % g.rows.in;
+    PoolAxis const& along = g.columns;
+    T* const out = gx.out.data() + item * g.in_row();
+    T const beta = gx.beta;
+    if (beta == T(0))
+      for (std::size_t e = 0; e < g.in_row(); ++e) out[e] = T(0);
+    else if (beta != T(1))
+      for (std::size_t e = 0; e < g.in_row(); ++e) out[e] *= beta;
+    for (std::size_t p = g.rows.first_window(i); p < g.rows.windows_end(i); ++p) {
+      T const* const row = gy + (n * g.rows.out + p) * g.out_row();
+      T const factor = T(1) / static_cast<T>(g.rows.count(p));
+      for (std::size_t d = 0; d < along.size; ++d) {
+        // Place d of window q is pixel q stride + d - before; of windows [first, last) it is in the image.
+        std::size_t const first = d >= along.before ? 0 : (along.before - d + along.stride - 1) / along.stride;
+        std::size_t const end = along.in + along.before;
+        std::size_t const fit = end > d ? (end - d + along.stride - 1) / along.stride : 0;
+        std::size_t const last = fit < along.out ? fit : along.out;
+        if (first < last)
+          add(row + first * g.channels, share + first, factor, last - first,
+              out + (first * along.stride + d - along.before) * g.channels);
+      }
+    }
+  }
+
+ private:
+  void add(T const* from, T const* shares, T factor, std::size_t count, T* to) const {
+    std::size_t const channels = g.channels, step = g.columns.stride * channels;
+    if (channels == 1) {
+      HELIOGRAD_INDEPENDENT_LOOP
+      for (std::size_t k = 0; k < count; ++k) to[k * step] += factor * shares[k] * from[k];
+      return;
+    }
+    for (std::size_t k = 0; k < count; ++k, from += channels, to += step) {
+      T const w = factor * shares[k];
+      HELIOGRAD_INDEPENDENT_LOOP
+      for (std::size_t c = 0; c < channels; ++c) to[c] += w * from[c];
+    }
   }
 };
 
@@ -278,10 +336,20 @@ void average_pool(Workspace<B>& ws, ConstTensorRef<4, B> const& x, TensorRef<4, 
 template <class B>
 void average_pool_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx,
                            PoolOptions const& options) {
+  constexpr char const* label = "heliograd::average_pool_backward";
   Shape<4> const s = shape_of(gx.out);
   detail::check_pool(s, shape_of(gy), options);
-  detail::for_each_number(ws, "heliograd::average_pool_backward", s[0], s[1], s[2], s[3],
-                          detail::AveragePoolBackward<B>{{s, options}, gy.data(), gx});
+  if constexpr (B::on_host) {
+    using T = typename B::scalar_type;
+    detail::PoolGeometry const g(s, options);
+    auto scope = ws.scope();
+    T* const share = scope.template take<T>(g.columns.out);
+    for_each_item(ws, label, g.columns.out, detail::PoolShares<T>{g.columns, share});
+    for_each_item(ws, label, s[0] * s[1], detail::AveragePoolBackwardRow<B>{g, share, gy.data(), gx});
+  } else {
+    detail::for_each_number(ws, label, s[0], s[1], s[2], s[3],
+                            detail::AveragePoolBackward<B>{{s, options}, gy.data(), gx});
+  }
 }
 
 /// y = the maxima of x over windows.

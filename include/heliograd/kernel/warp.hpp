@@ -159,23 +159,21 @@ struct PchipSample {
     return piece(s);
   }
 
-  /// The derivative with respect to pixel (i, j).
-  KOKKOS_FUNCTION T derivative(std::size_t i, std::size_t j) const {
+  /// The derivatives with respect to the 4 x 4 pixels.
+  KOKKOS_FUNCTION void derivatives(T* to) const {
     using Number = Dual<T, 4>;
     T const s = static_cast<T>(rows.fraction), t = static_cast<T>(columns.fraction);
+    Number row[4];
     auto down = rows.interval<Number, T>();
-    for (int k = 0; k < 4; ++k) down.v[k] = Number::input(across(k, t), k);
-    Number const result = down(Number(s));
-    T sum = T(0);
     for (int k = 0; k < 4; ++k) {
-      if (rows.at[k] != static_cast<std::int32_t>(i)) continue;
       auto along = columns.interval<Number, T>();
       for (int l = 0; l < 4; ++l) along.v[l] = Number::input(plane(rows.at[k], columns.at[l]), l);
-      Number const row = along(Number(t));
-      for (int l = 0; l < 4; ++l)
-        if (columns.at[l] == static_cast<std::int32_t>(j)) sum += result.slope[k] * row.slope[l];
+      row[k] = along(Number(t));
+      down.v[k] = Number::input(row[k].value, k);
     }
-    return sum;
+    Number const result = down(Number(s));
+    for (int k = 0; k < 4; ++k)
+      for (int l = 0; l < 4; ++l) to[4 * k + l] = result.slope[k] * row[k].slope[l];
   }
 };
 
@@ -261,6 +259,25 @@ struct WarpKeys {
   }
 };
 
+/// The derivatives of monotone interpolation at the output pixels of one image, [p, q, c, 16]: computed once for the up to 16
+/// input pixels that gather them. Outside nothing is stored, as nothing is read.
+template <class T, class Positions>
+struct WarpPchipSlopes {
+  WarpOptions options;
+  Positions positions;
+  std::size_t image, height, width, channels, out_width;
+  T const* x;  // of the image
+  T* slopes;
+
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    std::size_t const o = item / channels;
+    Position const at = positions(image, o / out_width, o % out_width);
+    if (!inside(at, height, width)) return;
+    AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
+    PchipSample<T>{{x + item % channels, width, channels}, rows, columns}.derivatives(slopes + 16 * item);
+  }
+};
+
 /// gx of one input pixel, channels [begin, end): gathered from the output pixels that use it, in the order in which their
 /// base pixels and then they themselves lie in memory.
 template <class T, bool OnHost, class Positions>
@@ -269,14 +286,16 @@ struct WarpGather {
   Positions positions;
   SortedByKey sorted;
   bool per_image;
-  T const* x;  // read by pchip alone
+  T const* slopes;  // for pchip alone: of the one image that is gathered
   T const* gy;
   T* gx;
   T beta;
   std::size_t height, width, channels, out_height, out_width;
   int before, after;
+  std::size_t first_item;
 
-  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+  KOKKOS_FUNCTION void operator()(std::size_t index) const {
+    std::size_t const item = first_item + index;
     if constexpr (OnHost) {
       for (std::size_t j = 0; j < width; ++j)
         pixel(item / height, item % height, j, gx + (item * width + j) * channels, 0, channels);
@@ -310,9 +329,11 @@ struct WarpGather {
     AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
     T const* const from = gy + (n * out_height * out_width + o) * channels;
     if (options.method == Interpolation::pchip) {
-      T const* const image = x + n * height * width * channels;
-      for (std::size_t c = begin; c < end; ++c)
-        to[c] += PchipSample<T>{{image + c, width, channels}, rows, columns}.derivative(i, j) * from[c];
+      for (int k = 0; k < 4; ++k)
+        for (int l = 0; l < 4; ++l)
+          if (rows.at[k] == static_cast<std::int32_t>(i) && columns.at[l] == static_cast<std::int32_t>(j))
+            for (std::size_t c = begin; c < end; ++c)
+              to[c] += slopes[16 * (o * channels + c) + static_cast<std::size_t>(4 * k + l)] * from[c];
       return;
     }
     T const w = static_cast<T>(rows.share(i) * columns.share(j));
@@ -434,7 +455,7 @@ void warp(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& posi
 }
 
 /// gx = beta gx + the transposed derivative of `warp` with respect to x, applied to gy. pchip needs x, the others do not look
-/// at it. Takes 4 (h w + 4 p q) bytes of scratch, times the images if they have positions of their own.
+/// at it. Takes 4 (h w + 4 p q) bytes of scratch, times the images if they have positions of their own; pchip 16 p q c numbers more.
 template <class B, class Positions>
 void warp_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& positions,
                    ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx, WarpOptions const& options) {
@@ -454,10 +475,22 @@ void warp_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions co
   for_each_element(ws, "heliograd::warp_keys", maps * p * q,
                    detail::WarpKeys<Positions>{options, positions, maps, h, w, p, q, keys});
   auto const sorted = sort_by_key(ws, scope, "heliograd::warp_sort", keys, maps * p * q, maps * h * w);
-  for_each_item(ws, "heliograd::warp_backward", B::on_host ? n * h : gx.out.size(),
-                detail::WarpGather<T, B::on_host, Positions>{
-                    options, positions, sorted, per_image, x.data(), gy.data(), gx.out.data(), gx.beta, h, w, c, p, q,
-                    detail::AxisTaps::most_before(options.method), detail::AxisTaps::most_after(options.method)});
+  std::size_t const image_items = B::on_host ? h : h * w * c;
+  auto const gather = [&](std::size_t first, std::size_t count, T const* slopes) {
+    for_each_item(ws, "heliograd::warp_backward", count * image_items,
+                  detail::WarpGather<T, B::on_host, Positions>{
+                      options, positions, sorted, per_image, slopes, gy.data(), gx.out.data(), gx.beta, h, w, c, p, q,
+                      detail::AxisTaps::most_before(options.method), detail::AxisTaps::most_after(options.method),
+                      first * image_items});
+  };
+  if (options.method != Interpolation::pchip) return gather(0, n, nullptr);
+  T* const slopes = scope.template take<T>(16 * p * q * c);
+  for (std::size_t image = 0; image < n; ++image) {
+    for_each_element(ws, "heliograd::warp_slopes", p * q * c,
+                     detail::WarpPchipSlopes<T, Positions>{options, positions, image, h, w, c, q,
+                                                           x.data() + image * h * w * c, slopes});
+    gather(image, 1, slopes);
+  }
 }
 
 /// The gradient with respect to positions from memory, gfield = beta gfield + ...; zero outside and for `nearest`.

@@ -11,7 +11,7 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// Shapes   x [n, h, w, c] -> the same.
 /// Math     \f$ y_{pq} = s(p - down, q - right) \f$ with s the spline of order 3 in each direction that takes the pixels' values
 ///          and continues them mirrored about the outermost ones; options.fill where the place is beyond these.
-/// Gradient the transpose, gathered; linear in x but for the fill. Can be differentiated again.
+/// Gradient the transpose; linear in x but for the fill. Can be differentiated again.
 /// Keeps    nothing.
 /// Cost     for each direction that moves, 32 (double: 60) multiplications per pixel.
 /// Throws   ShapeError for an image without pixels; UsageError for a shift that is not finite.

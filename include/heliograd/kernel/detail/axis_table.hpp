@@ -231,6 +231,56 @@ struct GatherLines {
   }
 };
 
+/// The shares of the taps of each output side by side, [out][taps], the reference's own among them.
+template <class T>
+struct TransposeShares {
+  AxisTable<T> table;
+  T* shares;
+  KOKKOS_FUNCTION void operator()(std::size_t o) const {
+    std::size_t const taps = static_cast<std::size_t>(table.taps);
+    for (std::size_t k = 0; k < taps; ++k) shares[o * taps + k] = table.weight[k * table.out + o];
+    if (o < table.valid_begin || o >= table.valid_end) return;
+    std::size_t const reference = static_cast<std::size_t>(table.reference[o]);
+    shares[o * taps + reference - static_cast<std::size_t>(table.first[o])] = table.share(o, reference);
+  }
+};
+
+/// `GatherLines` on the host for lines of a few numbers: a work item has a row to itself, so each output adds to its taps, which
+/// lie side by side.
+template <class T>
+struct ScatterRow {
+  AxisTable<T> table;
+  T const* shares;
+  T const* gy;
+  T* gx;
+  T beta;
+  std::size_t width;
+
+  void operator()(std::size_t row) const {
+    std::size_t const taps = static_cast<std::size_t>(table.taps), size = table.in * width;
+    T const* const from = gy + row * table.out * width;
+    T* const to = gx + row * size;
+    for (std::size_t e = 0; e < size; ++e) to[e] = beta != T(0) ? beta * to[e] : T(0);
+    for (std::size_t o = table.valid_begin; o < table.valid_end; ++o) {
+      std::size_t const first = static_cast<std::size_t>(table.first[o]);
+      std::size_t const count = first + taps < table.in ? taps : table.in - first;
+      T const* const share = shares + o * taps;
+      if (width == 1)
+        add(share, from[o], count, to + first);
+      else
+        for (std::size_t c = 0; c < width; ++c)
+          for (std::size_t k = 0; k < count; ++k)
+            if (share[k] != T(0)) to[(first + k) * width + c] += share[k] * from[o * width + c];
+    }
+  }
+
+ private:
+  static void add(T const* share, T g, std::size_t count, T* to) {
+    HELIOGRAD_INDEPENDENT_LOOP
+    for (std::size_t k = 0; k < count; ++k) to[k] += share[k] != T(0) ? share[k] * g : T(0);
+  }
+};
+
 /// Both axes at once where neither has more than two taps (bilinear, nearest): no intermediate image. One work item per
 /// output row on the host, one per number elsewhere.
 template <class T, bool OnHost>
@@ -338,8 +388,19 @@ void gather_axes(Workspace<B>& ws, char const* label, AxisTable<typename B::scal
   T const* between = gy.data();
   if (columns.taps > 0) {
     T* const to = rows.taps == 0 ? gx.out.data() : scope.template take<T>(n * p * w * c);
-    for_each_item(ws, label, B::on_host ? n * p * w : n * p * w * c,
-                  GatherLines<T, B::on_host>{columns, between, to, rows.taps == 0 ? gx.beta : T(0), c});
+    T const beta = rows.taps == 0 ? gx.beta : T(0);
+    bool scattered = false;
+    if constexpr (B::on_host) {
+      scattered = c < 8;
+      if (scattered) {
+        T* const shares = scope.template take<T>(columns.out * static_cast<std::size_t>(columns.taps));
+        for_each_item(ws, label, columns.out, TransposeShares<T>{columns, shares});
+        for_each_item(ws, label, n * p, ScatterRow<T>{columns, shares, between, to, beta, c});
+      }
+    }
+    if (!scattered)
+      for_each_item(ws, label, B::on_host ? n * p * w : n * p * w * c,
+                    GatherLines<T, B::on_host>{columns, between, to, beta, c});
     between = to;
   }
   if (rows.taps == 0) return;
