@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -83,14 +84,21 @@ class Side:
     def __init__(self, command, threads, **environment):
         base = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
         base.update(OMP_NUM_THREADS=str(threads), OMP_PROC_BIND="close", OMP_PLACES="cores", **environment)
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=base)
+        self.command, self.environment = command, base
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=self.environment)
 
     def ask(self, line):
+        if self.process.poll() is not None:  # it ended in the work before
+            self.start()
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         reply = self.process.stdout.readline()
         if not reply:
-            raise RuntimeError("the process ended")
+            raise RuntimeError(f"the process ended, exit code {self.process.wait()}")
         if reply.startswith("error: "):
             raise RuntimeError(reply[7:].strip())
         return reply.strip()
@@ -291,6 +299,17 @@ def summary(results, threads):
             f"{math.exp(sum(math.log(r['ratio']) for r in results) / len(results)):.2f}")
 
 
+def command_line(options):
+    """As one would type it, in the folder of the repository."""
+    words = [("--markdown", options.markdown and os.path.relpath(options.markdown, os.path.join(HERE, "..", ".."))),
+             ("--rounds", options.rounds if options.rounds != 5 else None),
+             ("--budget", options.budget if options.budget != 0.8 else None),
+             ("--threads", options.threads if options.threads != os.cpu_count() else None)]
+    flags = [word for name, value in words if value for word in (name, str(value))]
+    flags += [name for name, on in (("--memory", options.memory), ("--stock", options.stock)) if on]
+    return shlex.join(["./dev", "duel", *flags, *options.names])
+
+
 def page(results, report, lines):
     met = [verdict(measure, r[measure], least, aim) for name, measure, least, aim in BARS for r in results
            if r["work"] == name and measure in r]
@@ -355,7 +374,7 @@ def main():
                     r["memory"] = [peak_memory([options.program], name, folder, options.threads),
                                    peak_memory(opponent, name, folder, options.threads)]
                     r["memory_ratio"] = r["memory"][0] / r["memory"][1]
-            except RuntimeError as error:
+            except (RuntimeError, OSError) as error:
                 print(f"{name:44} {error}")
                 continue
             results.append(r)
@@ -372,8 +391,7 @@ def main():
     lines = tables(results, record)
     print("\n" + "\n".join(lines) + "\n\n" + summary(results, options.threads))
     report = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "about": about, "threads": options.threads,
-              "command": "./dev duel " + " ".join(a for a in sys.argv[1:] if a not in
-                                                  ("--program", options.program, "--out", options.out)),
+              "command": command_line(options),
               "seconds": time.time() - begun, "seconds_to_record": record, "results": results}
     os.makedirs(options.out, exist_ok=True)
     path = os.path.join(options.out, f"duel-{options.threads}-threads.json")
