@@ -18,7 +18,7 @@
 #include <heliograd/base/config.hpp>
 #include <heliograd/base/error.hpp>
 #include <heliograd/io/atomic_file.hpp>
-#include <heliograd/io/detail/fits_sum.hpp>
+#include <heliograd/io/detail/fits_unit.hpp>
 #include <heliograd/io/detail/text.hpp>
 #include <heliograd/io/fits_header.hpp>
 #include <heliograd/io/fits_reader.hpp>
@@ -151,7 +151,7 @@ class FitsWriter {
     std::uint64_t const end = detail::ceil_div(file_.size(), detail::block_length) * detail::block_length;
     std::vector<unsigned char> const zeros(end - file_.size(), 0);
     file_.append(zeros.data(), zeros.size());
-    sign();
+    detail::sign_unit(file_, header_offset_, data_offset_, cards_);
     FitsReadOptions options;
     options.max_pixels = UINT64_MAX;
     file_.commit([&](std::string const& temporary) {
@@ -163,16 +163,12 @@ class FitsWriter {
   }
 
  private:
-  static std::string right(std::string const& value) {
-    return std::string(20 - std::min<std::size_t>(20, value.size()), ' ') + value;
-  }
-
   void start_plain(FitsHeader const& header) {
-    cards_.append(FitsHeader::make_card("SIMPLE", right("T"), "conforms to FITS standard"));
-    cards_.append(FitsHeader::make_card("BITPIX", right(bytes_ == 4 ? "-32" : "-64"), "IEEE floating point"));
-    cards_.append(FitsHeader::make_card("NAXIS", right("2"), "number of data axes"));
-    cards_.append(FitsHeader::make_card("NAXIS1", right(detail::decimal(width_)), "length of data axis 1"));
-    cards_.append(FitsHeader::make_card("NAXIS2", right(detail::decimal(height_)), "length of data axis 2"));
+    cards_.append(FitsHeader::make_card("SIMPLE", detail::right("T"), "conforms to FITS standard"));
+    cards_.append(FitsHeader::make_card("BITPIX", detail::right(bytes_ == 4 ? "-32" : "-64"), "IEEE floating point"));
+    cards_.append(FitsHeader::make_card("NAXIS", detail::right("2"), "number of data axes"));
+    cards_.append(FitsHeader::make_card("NAXIS1", detail::right(detail::decimal(width_)), "length of data axis 1"));
+    cards_.append(FitsHeader::make_card("NAXIS2", detail::right(detail::decimal(height_)), "length of data axis 2"));
     take_over(header, false);
     header_offset_ = 0;
     data_offset_ = reserve_header();
@@ -181,32 +177,32 @@ class FitsWriter {
 
   void start_compressed(FitsHeader const& header) {
     FitsHeader primary;
-    primary.append(FitsHeader::make_card("SIMPLE", right("T"), "conforms to FITS standard"));
-    primary.append(FitsHeader::make_card("BITPIX", right("8"), "no data in the primary unit"));
-    primary.append(FitsHeader::make_card("NAXIS", right("0"), "no data in the primary unit"));
-    primary.append(FitsHeader::make_card("EXTEND", right("T"), "the image is in the first extension"));
-    std::string const block = serialise(primary);
+    primary.append(FitsHeader::make_card("SIMPLE", detail::right("T"), "conforms to FITS standard"));
+    primary.append(FitsHeader::make_card("BITPIX", detail::right("8"), "no data in the primary unit"));
+    primary.append(FitsHeader::make_card("NAXIS", detail::right("0"), "no data in the primary unit"));
+    primary.append(FitsHeader::make_card("EXTEND", detail::right("T"), "the image is in the first extension"));
+    std::string const block = detail::serialise(primary);
     file_.append(block.data(), block.size());
 
     std::uint64_t const row = 16;
     cards_.append(FitsHeader::make_card("XTENSION", "'BINTABLE'", "tile-compressed image"));
-    cards_.append(FitsHeader::make_card("BITPIX", right("8"), "bytes"));
-    cards_.append(FitsHeader::make_card("NAXIS", right("2"), "a table"));
-    cards_.append(FitsHeader::make_card("NAXIS1", right(detail::decimal(row)), "bytes in a row of the table"));
-    cards_.append(FitsHeader::make_card("NAXIS2", right(detail::decimal(height_)), "tiles"));
-    cards_.append(FitsHeader::make_card("PCOUNT", right("0"), "bytes of compressed data"));
-    cards_.append(FitsHeader::make_card("GCOUNT", right("1"), "one group"));
-    cards_.append(FitsHeader::make_card("TFIELDS", right("1"), "columns"));
+    cards_.append(FitsHeader::make_card("BITPIX", detail::right("8"), "bytes"));
+    cards_.append(FitsHeader::make_card("NAXIS", detail::right("2"), "a table"));
+    cards_.append(FitsHeader::make_card("NAXIS1", detail::right(detail::decimal(row)), "bytes in a row of the table"));
+    cards_.append(FitsHeader::make_card("NAXIS2", detail::right(detail::decimal(height_)), "tiles"));
+    cards_.append(FitsHeader::make_card("PCOUNT", detail::right("0"), "bytes of compressed data"));
+    cards_.append(FitsHeader::make_card("GCOUNT", detail::right("1"), "one group"));
+    cards_.append(FitsHeader::make_card("TFIELDS", detail::right("1"), "columns"));
     cards_.append(FitsHeader::make_card("TTYPE1", "'COMPRESSED_DATA'"));
     cards_.append(FitsHeader::make_card("TFORM1", "'1QB(0)  '"));
-    cards_.append(FitsHeader::make_card("ZIMAGE", right("T"), "this is a compressed image"));
-    cards_.append(FitsHeader::make_card("ZSIMPLE", right("T"), "conforms to FITS standard"));
-    cards_.append(FitsHeader::make_card("ZBITPIX", right(bytes_ == 4 ? "-32" : "-64"), "IEEE floating point"));
-    cards_.append(FitsHeader::make_card("ZNAXIS", right("2"), "number of data axes"));
-    cards_.append(FitsHeader::make_card("ZNAXIS1", right(detail::decimal(width_)), "length of data axis 1"));
-    cards_.append(FitsHeader::make_card("ZNAXIS2", right(detail::decimal(height_)), "length of data axis 2"));
-    cards_.append(FitsHeader::make_card("ZTILE1", right(detail::decimal(width_)), "pixels in a tile"));
-    cards_.append(FitsHeader::make_card("ZTILE2", right("1"), "rows in a tile"));
+    cards_.append(FitsHeader::make_card("ZIMAGE", detail::right("T"), "this is a compressed image"));
+    cards_.append(FitsHeader::make_card("ZSIMPLE", detail::right("T"), "conforms to FITS standard"));
+    cards_.append(FitsHeader::make_card("ZBITPIX", detail::right(bytes_ == 4 ? "-32" : "-64"), "IEEE floating point"));
+    cards_.append(FitsHeader::make_card("ZNAXIS", detail::right("2"), "number of data axes"));
+    cards_.append(FitsHeader::make_card("ZNAXIS1", detail::right(detail::decimal(width_)), "length of data axis 1"));
+    cards_.append(FitsHeader::make_card("ZNAXIS2", detail::right(detail::decimal(height_)), "length of data axis 2"));
+    cards_.append(FitsHeader::make_card("ZTILE1", detail::right(detail::decimal(width_)), "pixels in a tile"));
+    cards_.append(FitsHeader::make_card("ZTILE2", detail::right("1"), "rows in a tile"));
     cards_.append(FitsHeader::make_card("ZCMPTYPE", "'GZIP_2  '", "lossless"));
     cards_.append(FitsHeader::make_card("ZQUANTIZ", "'NONE    '", "pixels are not quantised"));
     take_over(header, true);
@@ -223,21 +219,12 @@ class FitsWriter {
              (extension && (key == "EXTEND" || key.starts_with("TTYPE") || key.starts_with("TFORM") || key == "THEAP"));
     });
     for (auto const& card : rest.cards()) cards_.append(card);
-    cards_.append(FitsHeader::make_card("DATASUM", "'0         '", "sum of the data words"));
-    cards_.append(FitsHeader::make_card("CHECKSUM", "'0000000000000000'", "brings the sum of all words to ones"));
-  }
-
-  static std::string serialise(FitsHeader const& header) {
-    std::string text;
-    for (auto const& card : header.cards()) text += card;
-    text += "END";
-    text.resize(detail::ceil_div(text.size(), detail::block_length) * detail::block_length, ' ');
-    return text;
+    detail::append_checksum_cards(cards_);
   }
 
   /// Writes the header as it is, to be written again in finish() with the same length. Returns where the data begin.
   std::uint64_t reserve_header() {
-    std::string const text = serialise(cards_);
+    std::string const text = detail::serialise(cards_);
     file_.write_at(header_offset_, text.data(), text.size());
     return header_offset_ + text.size();
   }
@@ -264,26 +251,6 @@ class FitsWriter {
     detail::store_big<std::uint64_t>(descriptors_.data() + 16 * y, length);
     detail::store_big<std::uint64_t>(descriptors_.data() + 16 * y + 8, start);
     longest_ = std::max(longest_, length);
-  }
-
-  /// Sums the data as they stand in the file and writes the final header.
-  void sign() {
-    detail::FitsSum data;
-    buffer_.resize(std::size_t{1} << 20);
-    for (std::uint64_t at = data_offset_; at < file_.size(); at += buffer_.size()) {
-      auto const n = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), file_.size() - at));
-      file_.read_at(at, buffer_.data(), n);
-      data.add(buffer_.data(), n);
-    }
-    cards_.set("DATASUM", detail::decimal(data.value()));
-    std::string text = serialise(cards_);
-    detail::FitsSum all;
-    all.add(reinterpret_cast<unsigned char const*>(text.data()), text.size());
-    all.add(data.value());
-    cards_.set("CHECKSUM", detail::encode_checksum(all.value()));
-    text = serialise(cards_);
-    expect(header_offset_ + text.size() == data_offset_, "FitsWriter: the header changed its length");
-    file_.write_at(header_offset_, text.data(), text.size());
   }
 
   std::size_t width_, height_, bytes_;
