@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,18 @@ struct CompareOptions {
   ModelOptions model;
 };
 int compare(CompareOptions const& options, CommonOptions const& common);
+
+struct RecoverOptions {
+  std::string input;
+  std::string output;
+  std::string png;
+  double longitude =
+      std::numeric_limits<double>::quiet_NaN();  ///< of the middle of what is hidden; NaN: the map's ends
+  double width = 90;                             ///< of what is hidden, degrees
+  std::size_t steps = 300;
+  ModelOptions model;
+};
+int recover(RecoverOptions const& options, CommonOptions const& common);
 
 struct SynchronicOptions {
   std::string front;             ///< disk that stands alone about its centre

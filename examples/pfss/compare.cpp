@@ -14,6 +14,7 @@
 #include <heliograd/physics/field_lines.hpp>
 #include "commands.hpp"
 #include "model.hpp"
+#include "outputs.hpp"
 #include "pictures.hpp"
 
 namespace pfss {
@@ -167,12 +168,7 @@ int run(CompareOptions const& o, CommonOptions const& common) {
 }  // namespace
 
 int compare(CompareOptions const& o, CommonOptions const& common) {
-  for (std::string const& out : {o.json, o.png}) {
-    if (out.empty()) continue;
-    hg::io::check_output(out, common.overwrite);
-    if (hg::io::same_file(out, o.truth) || hg::io::same_file(out, o.other))
-      throw hg::UsageError(out + ": is an input; give another name for the output");
-  }
+  examples::check_outputs({o.json, o.png}, {o.truth, o.other}, common.overwrite);
   return o.model.double_precision ? run<double>(o, common) : run<float>(o, common);
 }
 

@@ -37,7 +37,7 @@ void add_solve(CLI::App& app, SolveOptions& o) {
       ->required()
       ->type_name("MAP.fits");
   app.add_option("-o,--output", o.output, "FITS file to write")->required()->type_name("OUT.fits");
-  app.add_option("--vtk", o.vtk, "The field for ParaView to write")->type_name("OUT.vts");
+  app.add_option("--vtk", o.vtk, "The field for ParaView to write, .vts or .vtk")->type_name("OUT.vts");
   app.add_option("--png", o.png, "Picture of boundary and source surface to write")->type_name("OUT.png");
   add_model(app, o.model);
 }
@@ -47,7 +47,7 @@ void add_trace(CLI::App& app, TraceOptions& o) {
       ->required()
       ->type_name("MAP.fits");
   app.add_option("-o,--output", o.output, "FITS file of open regions to write")->required()->type_name("OUT.fits");
-  app.add_option("--vtk", o.vtk, "The field lines for ParaView to write")->type_name("OUT.vtk");
+  app.add_option("--vtk", o.vtk, "The field lines for ParaView to write, .vtp or .vtk")->type_name("OUT.vtp");
   app.add_option("--png", o.png, "Picture of open regions and field lines to write")->type_name("OUT.png");
   app.add_option("--longitudes", o.longitudes, "Seeds around the Sun")->capture_default_str()->check(within(4, 7200));
   app.add_option("--latitudes", o.latitudes, "Seeds from pole to pole, equal steps of sine latitude")
@@ -64,6 +64,21 @@ void add_compare(CLI::App& app, CompareOptions& o) {
   app.add_option("other", o.other, "The map to judge, on the same grid")->required()->type_name("B.fits");
   app.add_option("--json", o.json, "Everything measured, as JSON")->type_name("FILE");
   app.add_option("--png", o.png, "Picture of both source surfaces to write")->type_name("OUT.png");
+  add_model(app, o.model);
+}
+
+void add_recover(CLI::App& app, RecoverOptions& o) {
+  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
+      ->required()
+      ->type_name("MAP.fits");
+  app.add_option("-o,--output", o.output, "The map with what was found, FITS")->required()->type_name("OUT.fits");
+  app.add_option("--png", o.png, "Picture of the Sun and its source surface, before and after")->type_name("OUT.png");
+  app.add_option("--longitude", o.longitude, "Middle of what is hidden, degrees (default: the ends of the map)")
+      ->check(within(-360.0, 720.0));
+  app.add_option("--width", o.width, "Degrees of longitude that are hidden")
+      ->capture_default_str()
+      ->check(within(1.0, 360.0));
+  app.add_option("--steps", o.steps, "Steps of gradient descent")->capture_default_str()->check(within(1, 100000));
   add_model(app, o.model);
 }
 
@@ -126,6 +141,8 @@ int main(int argc, char** argv) {
     line.add("solve", "Extrapolate a map into the corona", pfss::add_solve, pfss::solve);
     line.add("trace", "Trace field lines: open regions, expansion, open flux", pfss::add_trace, pfss::trace);
     line.add("compare", "Compare the coronas of two maps", pfss::add_compare, pfss::compare);
+    line.add("recover", "Hide part of a map and find it again from the source surface", pfss::add_recover,
+             pfss::recover);
     line.add("synchronic", "Merge disks and a synoptic map into a map of one time", pfss::add_synchronic,
              pfss::synchronic);
     return line.run(argc, argv);

@@ -178,7 +178,7 @@ double round_range(std::vector<double> const& values, double fraction) {
   std::nth_element(sizes.begin(), at, sizes.end());
   if (!(*at > 1e-12)) return 1;
   double const decade = std::pow(10.0, std::floor(std::log10(*at)));
-  for (double const digit : {1.0, 2.0, 5.0, 10.0})
+  for (double const digit : {1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0})
     if (*at <= digit * decade) return digit * decade;
   return 10 * decade;
 }

@@ -7,6 +7,7 @@
 #include <heliograd/io/png.hpp>
 #include "commands.hpp"
 #include "model.hpp"
+#include "outputs.hpp"
 #include "pictures.hpp"
 #include "vtk.hpp"
 
@@ -21,8 +22,7 @@ void write_field(SolveOptions const& o, CommonOptions const& common, SynopticMap
                  Corona<Scalar> const& corona) {
   hg::PfssGrid const& grid = corona.grid;
   hg::io::FitsUnitsWriter out(o.output, {.overwrite = common.overwrite, .double_precision = o.model.double_precision});
-  hg::Workspace<Backend<Scalar>> ws;
-  auto const values = hg::to_host(ws.exec(), corona.field);
+  auto const values = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, corona.field);  // on hosts itself
   char const* const names[] = {"B_R", "B_THETA", "B_PHI"};
   char const* const meaning[] = {"radial field, outwards", "southward field", "eastward field"};
   for (std::size_t c = 0; c < 3; ++c) {
@@ -30,7 +30,7 @@ void write_field(SolveOptions const& o, CommonOptions const& common, SynopticMap
     header.set("BTYPE", meaning[c]);
     out.add(names[c], {grid.n_phi + 1, grid.n_s + 1, grid.n_r + 1}, header, [&](std::size_t row, double* pixels) {
       for (std::size_t i = 0; i <= grid.n_phi; ++i)  // the first meridian again at the end
-        pixels[i] = static_cast<double>(values[(row * grid.n_phi + i % grid.n_phi) * 3 + c]);
+        pixels[i] = static_cast<double>(values.data()[(row * grid.n_phi + i % grid.n_phi) * 3 + c]);
     });
   }
   hg::io::FitsHeader radii;
@@ -51,42 +51,35 @@ void write_field(SolveOptions const& o, CommonOptions const& common, SynopticMap
 template <class Scalar>
 void write_vtk(SolveOptions const& o, CommonOptions const& common, Corona<Scalar> const& corona) {
   hg::PfssGrid const& grid = corona.grid;
-  hg::Workspace<Backend<Scalar>> ws;
-  auto const values = hg::to_host(ws.exec(), corona.field);
-  VtkWriter out(o.vtk, common.overwrite, "potential-field source-surface model, solar radii, gauss", "STRUCTURED_GRID");
+  auto const values = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, corona.field);  // on hosts itself
   std::size_t const nx = grid.n_phi + 1, ny = grid.n_s + 1, nz = grid.n_r + 1;
-  out.line("DIMENSIONS " + std::to_string(nx) + " " + std::to_string(ny) + " " + std::to_string(nz));
-  std::string const count = std::to_string(nx * ny * nz);
-  auto const slab_by_slab = [&](int numbers, auto&& put) {
-    std::vector<float> slab(nx * ny * static_cast<std::size_t>(numbers));
-    for (std::size_t k = 0; k < nz; ++k) {
-      for (std::size_t j = 0; j < ny; ++j) {
-        double const ct = 2 * double(j) / double(grid.n_s) - 1, st = std::sqrt(std::max(0.0, 1 - ct * ct));
-        for (std::size_t i = 0; i < nx; ++i) {
-          double const phi = double(i) * grid.step_phi();
-          Scalar const* const b = &values[((k * ny + j) * grid.n_phi + i % grid.n_phi) * 3];
-          put(corona.radius(k), st, ct, std::cos(phi), std::sin(phi), b,
-              &slab[(j * nx + i) * static_cast<std::size_t>(numbers)]);
-        }
-      }
-      out.numbers(slab);
-    }
-    out.line("");
+  struct Frame {  // where a node is: radius; sine and cosine of colatitude; of longitude
+    double r, st, ct, cp, sp;
   };
-  out.line("POINTS " + count + " float");
-  slab_by_slab(3, [](double r, double st, double ct, double cp, double sp, Scalar const*, float* to) {
-    to[0] = float(r * st * cp), to[1] = float(r * st * sp), to[2] = float(r * ct);
+  auto const array = [&](std::string const& name, std::size_t components, auto const& put) {
+    return VtkArray{name, components, [&, components, put](std::size_t k, float* to) {
+                      for (std::size_t j = 0; j < ny; ++j) {
+                        double const ct = 2 * double(j) / double(grid.n_s) - 1;
+                        double const st = std::sqrt(std::max(0.0, 1 - ct * ct));
+                        for (std::size_t i = 0; i < nx; ++i, to += components) {
+                          double const phi = double(i) * grid.step_phi();
+                          Scalar const* const b = &values.data()[((k * ny + j) * grid.n_phi + i % grid.n_phi) * 3];
+                          put(Frame{corona.radius(k), st, ct, std::cos(phi), std::sin(phi)}, b, to);
+                        }
+                      }
+                    }};
+  };
+  auto const places = array("Points", 3, [](Frame const& f, Scalar const*, float* to) {
+    to[0] = float(f.r * f.st * f.cp), to[1] = float(f.r * f.st * f.sp), to[2] = float(f.r * f.ct);
   });
-  out.line("POINT_DATA " + count);
-  out.line("VECTORS B float");
-  slab_by_slab(3, [](double, double st, double ct, double cp, double sp, Scalar const* b, float* to) {
-    double const br = double(b[0]), bt = double(b[1]), bp = double(b[2]), flat = br * st + bt * ct;
-    to[0] = float(flat * cp - bp * sp), to[1] = float(flat * sp + bp * cp), to[2] = float(br * ct - bt * st);
+  auto const vectors = array("B", 3, [](Frame const& f, Scalar const* b, float* to) {
+    double const br = double(b[0]), bt = double(b[1]), bp = double(b[2]), flat = br * f.st + bt * f.ct;
+    to[0] = float(flat * f.cp - bp * f.sp), to[1] = float(flat * f.sp + bp * f.cp);
+    to[2] = float(br * f.ct - bt * f.st);
   });
-  out.line("SCALARS B_r float 1");
-  out.line("LOOKUP_TABLE default");
-  slab_by_slab(1, [](double, double, double, double, double, Scalar const* b, float* to) { to[0] = float(b[0]); });
-  out.finish();
+  auto const radial = array("B_r", 1, [](Frame const&, Scalar const* b, float* to) { to[0] = float(b[0]); });
+  write_vtk_grid(o.vtk, common.overwrite, "potential-field source-surface model, solar radii, gauss", {nx, ny, nz},
+                 places, {vectors, radial});
 }
 
 template <class Scalar>
@@ -126,11 +119,8 @@ int run(SolveOptions const& o, CommonOptions const& common) {
 }  // namespace
 
 int solve(SolveOptions const& o, CommonOptions const& common) {
-  for (std::string const& out : {o.output, o.vtk, o.png}) {
-    if (out.empty()) continue;
-    hg::io::check_output(out, common.overwrite);
-    if (hg::io::same_file(out, o.input)) throw hg::UsageError(out + ": is the input; give another name for the output");
-  }
+  check_vtk_name(o.vtk, ".vts");
+  examples::check_outputs({o.output, o.vtk, o.png}, {o.input}, common.overwrite);
   return o.model.double_precision ? run<double>(o, common) : run<float>(o, common);
 }
 

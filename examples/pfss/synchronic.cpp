@@ -12,6 +12,7 @@
 #include <heliograd/physics/synoptic.hpp>
 #include "commands.hpp"
 #include "model.hpp"
+#include "outputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
 #include "progress.hpp"
@@ -122,14 +123,7 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
   std::vector<std::string> inputs{o.front};
   inputs.insert(inputs.end(), o.far.begin(), o.far.end());
   if (!o.fill.empty()) inputs.push_back(o.fill);
-  for (std::string const& out : {o.output, o.png}) {
-    if (out.empty()) continue;
-    hg::io::check_output(out, common.overwrite);
-    for (std::string const& in : inputs)
-      if (hg::io::same_file(out, in)) throw hg::UsageError(out + ": is an input; give another name for the output");
-  }
-  if (!o.png.empty() && std::filesystem::weakly_canonical(o.png) == std::filesystem::weakly_canonical(o.output))
-    throw hg::UsageError("-o and --png name the same file " + o.png + "; give each its own");
+  examples::check_outputs({o.output, o.png}, inputs, common.overwrite);
   if (inputs.size() - (o.fill.empty() ? 0 : 1) > std::size_t(ph::most_disks))
     throw hg::UsageError("--far: at most " + std::to_string(ph::most_disks - 1) + " disks");
   std::size_t columns = 0, rows = 0;

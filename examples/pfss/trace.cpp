@@ -10,6 +10,7 @@
 #include <heliograd/physics/field_lines.hpp>
 #include "commands.hpp"
 #include "model.hpp"
+#include "outputs.hpp"
 #include "pictures.hpp"
 #include "vtk.hpp"
 
@@ -19,30 +20,6 @@ namespace hg = heliograd;
 namespace physics = heliograd::physics;
 
 namespace {
-
-void write_lines(std::string const& path, bool overwrite, std::vector<std::vector<float>> const& paths,
-                 std::vector<int> const& polarity) {
-  VtkWriter out(path, overwrite, "field lines, solar radii", "POLYDATA");
-  std::size_t points = 0;
-  for (auto const& p : paths) points += p.size() / 3;
-  out.line("POINTS " + std::to_string(points) + " float");
-  for (auto const& p : paths) out.numbers(p);
-  out.line("");
-  out.line("LINES " + std::to_string(paths.size()) + " " + std::to_string(points + paths.size()));
-  std::int32_t next = 0;
-  for (auto const& p : paths) {
-    std::vector<std::int32_t> entry{static_cast<std::int32_t>(p.size() / 3)};
-    for (std::size_t n = 0; n < p.size() / 3; ++n) entry.push_back(next++);
-    out.numbers(entry);
-  }
-  out.line("");
-  out.line("CELL_DATA " + std::to_string(paths.size()));
-  out.line("SCALARS polarity int 1");
-  out.line("LOOKUP_TABLE default");
-  out.numbers(std::vector<std::int32_t>(polarity.begin(), polarity.end()));
-  out.line("");
-  out.finish();
-}
 
 template <class Scalar>
 int run(TraceOptions const& o, CommonOptions const& common) {
@@ -112,7 +89,7 @@ int run(TraceOptions const& o, CommonOptions const& common) {
       sign.push_back(ends[i].polarity());
       drawn.push_back({&paths[i], ends[i].polarity()});
     }
-    if (!o.vtk.empty()) write_lines(o.vtk, common.overwrite, paths, sign);
+    if (!o.vtk.empty()) write_vtk_lines(o.vtk, common.overwrite, "field lines, solar radii", paths, "polarity", sign);
     if (!o.png.empty()) {
       std::string const name = std::filesystem::path(o.input).filename().string();
       auto const neutral = zero_contour(corona.surface, map.rows, map.columns);
@@ -147,11 +124,8 @@ int run(TraceOptions const& o, CommonOptions const& common) {
 }  // namespace
 
 int trace(TraceOptions const& o, CommonOptions const& common) {
-  for (std::string const& out : {o.output, o.vtk, o.png}) {
-    if (out.empty()) continue;
-    hg::io::check_output(out, common.overwrite);
-    if (hg::io::same_file(out, o.input)) throw hg::UsageError(out + ": is the input; give another name for the output");
-  }
+  check_vtk_name(o.vtk, ".vtp");
+  examples::check_outputs({o.output, o.vtk, o.png}, {o.input}, common.overwrite);
   return o.model.double_precision ? run<double>(o, common) : run<float>(o, common);
 }
 

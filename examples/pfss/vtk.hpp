@@ -1,51 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <bit>
+#include <array>
 #include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include <heliograd/io/atomic_file.hpp>
-
 /// \file
-/// Legacy VTK files (binary), which ParaView and VisIt read.
+/// Files for ParaView and VisIt. The name's ending chooses the format: XML (.vts for grids, .vtp for lines), or legacy (.vtk);
+/// the numbers are binary in both.
 namespace pfss {
 
-class VtkWriter {
- public:
-  VtkWriter(std::string const& path, bool overwrite, std::string const& title, std::string const& dataset)
-      : file_(path, {.overwrite = overwrite}) {
-    line("# vtk DataFile Version 3.0");
-    line(title.substr(0, 200));
-    line("BINARY");
-    line("DATASET " + dataset);
-  }
+/// Throws UsageError unless the name ends with `ending` or ".vtk".
+void check_vtk_name(std::string const& path, std::string const& ending);
 
-  void line(std::string const& text) {
-    std::string const with_end = text + "\n";
-    file_.append(with_end.data(), with_end.size());
-  }
-
-  /// Numbers, big-endian as the format demands.
-  void numbers(std::vector<float> const& values) { swapped(values); }
-  void numbers(std::vector<std::int32_t> const& values) { swapped(values); }
-
-  void finish() { file_.commit(); }
-
- private:
-  template <class T>
-  void swapped(std::vector<T> const& values) {
-    std::vector<unsigned char> bytes(4 * values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      auto const word = std::bit_cast<std::uint32_t>(values[i]);
-      for (unsigned k = 0; k < 4; ++k) bytes[4 * i + k] = static_cast<unsigned char>(word >> (24 - 8 * k));
-    }
-    file_.append(bytes.data(), bytes.size());
-  }
-
-  heliograd::io::AtomicFile file_;
+/// Numbers that stand at every point of a grid, `components` each.
+struct VtkArray {
+  std::string name;
+  std::size_t components;
+  std::function<void(std::size_t layer, float* numbers)> fill;  ///< those of one layer, the first axis fastest
 };
+
+/// A curved grid: places, and the first array as vectors, others as scalars.
+void write_vtk_grid(std::string const& path, bool overwrite, std::string const& title,
+                    std::array<std::size_t, 3> const& points, VtkArray const& places,
+                    std::vector<VtkArray> const& arrays);
+
+/// Lines of (x, y, z) each, with a number for every line.
+void write_vtk_lines(std::string const& path, bool overwrite, std::string const& title,
+                     std::vector<std::vector<float>> const& lines, std::string const& name,
+                     std::vector<int> const& numbers);
 
 }  // namespace pfss

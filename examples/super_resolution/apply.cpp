@@ -13,6 +13,7 @@
 #include "commands.hpp"
 #include "images.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 #include "upscale.hpp"
@@ -114,15 +115,7 @@ std::string number(std::size_t value) {
 
 int apply(ApplyOptions const& o, CommonOptions const& common) {
   // All that can be wrong is found before anything is written.
-  hg::io::check_output(o.output, common.overwrite);
-  if (!o.png.empty()) {
-    hg::io::check_output(o.png, common.overwrite);
-    if (fs::weakly_canonical(o.png) == fs::weakly_canonical(o.output))
-      throw hg::UsageError("-o and --png name the same file " + o.png + "; give each its own");
-  }
-  for (std::string const& out : {o.output, o.png})
-    if (!out.empty() && hg::io::same_file(out, o.input))
-      throw hg::UsageError(out + ": is the input; give another name for the output");
+  examples::check_outputs({o.output, o.png}, {o.input}, common.overwrite);
   if (!(o.saturate > 0 && o.saturate <= 20000)) throw hg::UsageError("--saturate must lie between 0 and 20000 gauss");
   if (o.tile != 0 && o.tile < 16) throw hg::UsageError("--tile must be at least 16, or 0 for the whole image at once");
 

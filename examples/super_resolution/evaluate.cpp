@@ -22,6 +22,7 @@
 #include "commands.hpp"
 #include "images.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 #include "upscale.hpp"
 
@@ -194,13 +195,7 @@ Image read_image(std::string const& file, hg::io::FitsHeader* header = nullptr) 
 }  // namespace
 
 int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
-  for (std::string const& out : {o.json, o.png})
-    if (!out.empty()) {
-      hg::io::check_output(out, common.overwrite);
-      for (std::string const& in : {o.truth, o.prediction, o.input})
-        if (!in.empty() && hg::io::same_file(out, in))
-          throw hg::UsageError(out + ": is an input; give another name for the output");
-    }
+  examples::check_outputs({o.json, o.png}, {o.truth, o.prediction, o.input}, common.overwrite);
   if (o.prediction.empty() && o.input.empty())
     throw hg::UsageError(
         "evaluate wants --prediction, or --input to apply the network to; see super_resolution evaluate --help");

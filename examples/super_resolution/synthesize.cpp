@@ -4,6 +4,7 @@
 #include <heliograd/io/fits.hpp>
 #include <heliograd/io/png.hpp>
 #include "commands.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 #include "synthetic_sun.hpp"
 
@@ -12,8 +13,7 @@ namespace super_resolution {
 namespace hg = heliograd;
 
 int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
-  hg::io::check_output(o.output, common.overwrite);
-  if (!o.png.empty()) hg::io::check_output(o.png, common.overwrite);
+  examples::check_outputs({o.output, o.png}, {}, common.overwrite);
   if (!(o.noise >= 0 && o.noise <= 1000)) throw hg::UsageError("--noise must lie between 0 and 1000 gauss");
   auto const sun = examples::synthetic_sun(
       {.size = o.size, .noise_gauss = o.noise, .active_regions = o.active_regions, .seed = common.seed});

@@ -1,55 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <fitsio.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cmath>
-#include <cstdlib>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <string>
 #include <vector>
 
 #include <heliograd/io/fits.hpp>
-#include "folder.hpp"
+#include "program.hpp"
 
 namespace hg = heliograd;
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
+using test::check_failure;
+using test::contents;
 using test::Folder;
 
 namespace {
 
-std::string contents(std::string const& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-Outcome run(std::string const& arguments) {
-  Folder const folder;
-  std::string const out = folder / "out", err = folder / "err";
-  std::string const program = std::string(HELIOGRAD_PROGRAM_DIR) + "/pfss";
-  int const status =
-      std::system(("OMP_WAIT_POLICY=passive " + program + " " + arguments + " > " + out + " 2> " + err).c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
-}
-
-void check_failure(Outcome const& outcome, int code, std::string const& word) {
-  INFO(outcome.err);
-  CHECK(outcome.code == code);
-  CHECK_THAT(outcome.err, ContainsSubstring(word));
-  CHECK(outcome.err.starts_with("pfss: error: "));
-  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-}
+test::Program const run("pfss");
 
 /// An image of any extension, as CFITSIO reads it.
 struct Hdu {
@@ -121,7 +98,7 @@ TEST_CASE("pfss solve: units, grids and both methods", "[programs][pfss]") {
   Folder const folder;
   std::string const map = folder / "map.fits", out = folder / "out.fits";
   write(map, sun(), cards());
-  auto const solved = run("solve " + map + " -o " + out + " --nr 8 --double --vtk " + (folder / "f.vtk") + " --png " +
+  auto const solved = run("solve " + map + " -o " + out + " --nr 8 --double --vtk " + (folder / "f.vts") + " --png " +
                           (folder / "f.png"));
   INFO(solved.err);
   REQUIRE(solved.code == 0);
@@ -139,7 +116,25 @@ TEST_CASE("pfss solve: units, grids and both methods", "[programs][pfss]") {
   CHECK(std::fabs(radii.back() - 2.5) < 1e-12);
   auto const surface = read_hdu(out, "SOURCE_SURFACE");
   CHECK(surface.axes == std::vector<long>{48, 24});
-  CHECK(contents(folder / "f.vtk").starts_with("# vtk DataFile"));
+  {  // VTK: behind the text a block of places, each with its length, then the field and B_r; the south pole comes first
+    std::string const vts = contents(folder / "f.vts");
+    CHECK_THAT(vts, ContainsSubstring("WholeExtent=\"0 48 0 24 0 8\""));
+    std::size_t const data = vts.find("<AppendedData encoding=\"raw\">\n_") + 31, count = 49 * 25 * 9;
+    std::uint64_t bytes = 0;
+    float pole[3] = {};
+    std::memcpy(&bytes, &vts[data], 8);
+    std::memcpy(pole, &vts[data + 8], 12);
+    CHECK(bytes == 12 * count);
+    CHECK((pole[0] == 0 && pole[1] == 0 && pole[2] == -1));
+    CHECK_THAT(vts, ContainsSubstring("Name=\"B_r\" NumberOfComponents=\"1\" format=\"appended\" offset=\"" +
+                                      std::to_string(24 * count + 16) + "\""));
+    float radial = 0;
+    std::memcpy(&radial, &vts[data + 24 * count + 16 + 8 + 400], 4);
+    CHECK(radial == float(field.pixels[100]));
+    CHECK(vts.size() > data + 28 * count + 24);
+    REQUIRE(run("solve " + map + " -o " + (folder / "v.fits") + " --nr 8 --vtk " + (folder / "f.vtk")).code == 0);
+    CHECK(contents(folder / "f.vtk").starts_with("# vtk DataFile"));
+  }
   CHECK(fs::file_size(folder / "f.png") > 1000);
 
   // Existing files stay; the other method and single precision agree.
@@ -196,7 +191,7 @@ TEST_CASE("pfss trace and compare", "[programs][pfss]") {
   write(b, other, cards());
   auto const traced =
       run("trace " + a + " -o " + (folder / "t.fits") + " --nr 12 --longitudes 24 --latitudes 12 --png " +
-          (folder / "t.png") + " --vtk " + (folder / "t.vtk"));
+          (folder / "t.png") + " --vtk " + (folder / "t.vtp"));
   INFO(traced.err);
   REQUIRE(traced.code == 0);
   auto const open = read_hdu(folder / "t.fits", "OPEN");
@@ -204,6 +199,8 @@ TEST_CASE("pfss trace and compare", "[programs][pfss]") {
   CHECK(open.pixels.front() == -1);
   CHECK(open.pixels.back() == 1);
   CHECK(read_hdu(folder / "t.fits", "EXPANSION").pixels.back() > 1);
+
+  CHECK_THAT(contents(folder / "t.vtp"), ContainsSubstring("<PolyData>"));
 
   auto const compared = run("compare " + a + " " + b + " --nr 12 --json " + (folder / "c.json"));
   INFO(compared.err);
@@ -216,13 +213,39 @@ TEST_CASE("pfss trace and compare", "[programs][pfss]") {
   CHECK(report["heights"][2]["correlation"].get<double>() > 0.99999);
 }
 
+TEST_CASE("pfss recover finds what shows at the source surface", "[programs][pfss]") {
+  Folder const folder;
+  std::string const map = folder / "map.fits", out = folder / "out.fits";
+  write(map, sun(), cards());
+  for (std::string const method : {"fd", "harmonics --lmax 9"}) {
+    auto const found =
+        run("recover " + map + " -o " + out + " --overwrite --double --nr 8 --longitude 200 --steps 150 " + "--png " +
+            (folder / "r.png") + " --method " + method);
+    INFO(found.err << found.out);
+    REQUIRE(found.code == 0);
+    double radius = 0, without = 0, with = 0;
+    REQUIRE(std::sscanf(found.out.substr(found.out.find("field at")).c_str(),
+                        "field at %lf solar radii: RMS error %lf G without the hidden part, %lf G", &radius, &without,
+                        &with) == 3);
+    CHECK(radius == 2.5);
+    CHECK(without > 1e-3);
+    CHECK(with < 0.05 * without);
+    // What was not hidden is as it was.
+    auto const truth = hg::io::read_fits<double>(map), after = hg::io::read_fits<double>(out);
+    for (std::size_t i = 0; i < 10; ++i) CHECK(std::fabs(after.pixels[i] - truth.pixels[i]) < 1e-12);
+    CHECK(after.pixels[12 * columns + 26] != truth.pixels[12 * columns + 26]);
+  }
+}
+
 TEST_CASE("pfss: mistakes are told in one line", "[programs][pfss]") {
   Folder const folder;
   std::string const map = folder / "map.fits", out = folder / "out.fits";
   check_failure(run("solve " + (folder / "none.fits") + " -o " + out), 3, "none.fits");
   write(map, sun(), cards());
   check_failure(run("solve " + map + " -o " + out + " --rss 0.5"), 2, "--rss");
-  check_failure(run("solve " + map + " -o " + map + " --overwrite"), 2, "is the input");
+  check_failure(run("solve " + map + " -o " + map + " --overwrite"), 2, "is an input");
+  check_failure(run("solve " + map + " -o " + out + " --vtk " + (folder / "f.vtp")), 2, ".vts");
+  check_failure(run("solve " + map + " -o " + out + " --png " + out), 2, "same file");
   auto half = cards();
   half.set("CDELT1", 3.0);
   write(folder / "half.fits", sun(), half);

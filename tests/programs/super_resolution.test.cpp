@@ -24,7 +24,7 @@
 #include <heliograd/io/weights.hpp>
 #include <heliograd/testing/compare.hpp>
 #include <heliograd/testing/draw.hpp>
-#include "folder.hpp"
+#include "program.hpp"
 #include "spaces.hpp"
 
 namespace hg = heliograd;
@@ -38,35 +38,12 @@ std::string const program = std::string(HELIOGRAD_PROGRAM_DIR) + "/super_resolut
 
 using test::Folder;
 
-std::string contents(std::string const& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using test::check_failure;
+using test::contents;
 
 bool same_bytes(std::string const& a, std::string const& b) { return contents(a) == contents(b); }
 
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-/// Runs the program through a shell; the arguments must not need quoting.
-Outcome run(std::string const& arguments, std::string const& redirect = "") {
-  Folder const folder;
-  std::string const out = folder / "out", err = folder / "err";
-  std::string const to = redirect.empty() ? " > " + out : redirect;
-  int const status = std::system(("OMP_WAIT_POLICY=passive " + program + " " + arguments + to + " 2> " + err).c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
-}
-
-/// A failure as it should be: this code, one line on standard error.
-void check_failure(Outcome const& outcome, int code, std::string const& word) {
-  INFO(outcome.err);
-  CHECK(outcome.code == code);
-  CHECK_THAT(outcome.err, ContainsSubstring(word));
-  CHECK(outcome.err.starts_with("super_resolution: error: "));
-  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-}
+test::Program const run("super_resolution");
 
 void write_weights(std::string const& path, int scale = 4, std::uint64_t seed = 5) {
   hg::Rng rng(seed);

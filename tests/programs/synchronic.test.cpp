@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // pfss synchronic: disks and a synoptic map in files, a map of one time out.
-#include <sys/wait.h>
-
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_floating_point.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <heliograd/io/fits.hpp>
 #include <heliograd/physics/map_grid.hpp>
 #include <heliograd/physics/observer.hpp>
-#include "folder.hpp"
+#include "program.hpp"
 
 namespace hg = heliograd;
 namespace ph = heliograd::physics;
@@ -24,23 +20,7 @@ using test::Folder;
 
 namespace {
 
-std::string contents(std::string const& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-Outcome synchronic(Folder const& folder, std::string const& arguments) {
-  std::string const out = folder / "out.txt", err = folder / "err.txt";
-  int const status = std::system(
-      ("OMP_WAIT_POLICY=passive " HELIOGRAD_PROGRAM_DIR "/pfss synchronic " + arguments + " > " + out + " 2> " + err)
-          .c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
-}
+test::Program const pfss("pfss");
 
 double truth(ph::SurfacePoint const& at) {
   double const c = std::cos(at.latitude_rad);
@@ -99,8 +79,8 @@ TEST_CASE("pfss synchronic gives the Sun back", "[programs][pfss]") {
   write_disk(far, 150, -6);
   write_synoptic(fill);
   for (char const* const map : {"cea", "car"}) {
-    auto const run = synchronic(folder, front + " --far " + far + " --fill " + fill + " -o " + out + " --png " +
-                                            (folder / "out.png") + " --overwrite --size 180x90 --map " + map);
+    auto const run = pfss("synchronic " + front + " --far " + far + " --fill " + fill + " -o " + out + " --png " +
+                          (folder / "out.png") + " --overwrite --size 180x90 --map " + map);
     INFO(run.err);
     REQUIRE(run.code == 0);
     CHECK(run.err.empty());
@@ -127,7 +107,7 @@ TEST_CASE("pfss synchronic says what is wrong", "[programs][pfss]") {
   write_disk(front, 20, 4);
   write_disk(counts, 20, 4, "DN/s");
   auto const refused = [&](std::string const& arguments, int code, std::string const& text) {
-    auto const run = synchronic(folder, arguments);
+    auto const run = pfss("synchronic " + arguments);
     CHECK(run.code == code);
     CHECK_THAT(run.err, ContainsSubstring("pfss: error: ") && ContainsSubstring(text));
     CHECK_FALSE(std::filesystem::exists(folder / "o.fits"));
@@ -139,7 +119,7 @@ TEST_CASE("pfss synchronic says what is wrong", "[programs][pfss]") {
   refused(front + out + " --time yesterday", 2, "yesterday");
   refused(front + out + " --alone 70", 2, "--alone");
   refused(front + " --overwrite -o " + front, 2, "input");
-  auto const alone = synchronic(folder, front + out);
+  auto const alone = pfss("synchronic " + front + out);
   CHECK(alone.code == 0);
   CHECK_THAT(alone.err, ContainsSubstring("seen by nobody"));
 }

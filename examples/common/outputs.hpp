@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <heliograd/base/error.hpp>
+#include <heliograd/io/atomic_file.hpp>
+
+namespace examples {
+
+/// Finds what is wrong with the names of outputs before any work is done. Empty names are passed over.
+/// Throws   OutputError where one cannot be written or exists already, UsageError where it is an input or named twice.
+inline void check_outputs(std::vector<std::string> const& outputs, std::vector<std::string> const& inputs,
+                          bool overwrite) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    std::string const& out = outputs[i];
+    if (out.empty()) continue;
+    heliograd::io::check_output(out, overwrite);
+    for (std::string const& in : inputs)
+      if (!in.empty() && heliograd::io::same_file(out, in))
+        throw heliograd::UsageError(out + ": is an input; give another name for the output");
+    for (std::size_t other = 0; other < i; ++other)
+      if (!outputs[other].empty() &&
+          std::filesystem::weakly_canonical(outputs[other]) == std::filesystem::weakly_canonical(out))
+        throw heliograd::UsageError("two outputs name the same file " + out + "; give each its own");
+  }
+}
+
+}  // namespace examples
