@@ -38,7 +38,7 @@ inline auto warp_cases() {
               in[0], height, width, [&](std::size_t n, std::size_t p, std::size_t q) { return map(n, p, q); }, options);
         }};
     one.linear = options.method != Interpolation::pchip;
-    one.second_order = one.linear;
+    one.second_order = true;
     one.per_image = {0};
     one.double_bar =
         1e-14;  // the reference's positions are in double as well, and wrong by their magnitude's last place
@@ -72,7 +72,7 @@ inline auto warp_cases() {
                  " - 1, " + h + " - 1]) - 1).expand(x[0].shape[0], -1, -1, -1), '" + mode +
                  "', 'border', align_corners=True)), " + std::to_string(options.fill) + ")";
     }
-    one.second_order = one.linear;
+    one.second_order = !differentiable;
     cases.push_back(one);
     return cases.back();
   };

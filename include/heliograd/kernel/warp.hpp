@@ -136,10 +136,21 @@ struct Plane {
   }
 };
 
-/// Monotone interpolation of a channel: along four rows, then down the results.
+/// The numbers of a channel as they move along v.
 template <class T>
+struct MovingPlane {
+  Plane<T> x, v;
+  KOKKOS_FUNCTION Dual<T, 1> operator()(std::int32_t i, std::int32_t j) const {
+    Dual<T, 1> d(x(i, j));
+    d.slope[0] = v(i, j);
+    return d;
+  }
+};
+
+/// Monotone interpolation of a channel: along four rows, then down the results.
+template <class T, class Source = Plane<T>>
 struct PchipSample {
-  Plane<T> plane;
+  Source plane;
   AxisTaps const& rows;
   AxisTaps const& columns;
 
@@ -159,9 +170,9 @@ struct PchipSample {
     return piece(s);
   }
 
-  /// The derivatives with respect to the 4 x 4 pixels.
+  /// The derivatives with respect to the 4 x 4 pixels; of numbers that move, how the derivatives move.
   KOKKOS_FUNCTION void derivatives(T* to) const {
-    using Number = Dual<T, 4>;
+    using Number = Dual<decltype(plane(0, 0)), 4>;
     T const s = static_cast<T>(rows.fraction), t = static_cast<T>(columns.fraction);
     Number row[4];
     auto down = rows.interval<Number, T>();
@@ -173,8 +184,12 @@ struct PchipSample {
     }
     Number const result = down(Number(s));
     for (int k = 0; k < 4; ++k)
-      for (int l = 0; l < 4; ++l) to[4 * k + l] = result.slope[k] * row[k].slope[l];
+      for (int l = 0; l < 4; ++l) to[4 * k + l] = delivered(result.slope[k] * row[k].slope[l]);
   }
+
+ private:
+  KOKKOS_FUNCTION static T delivered(T slope) { return slope; }
+  KOKKOS_FUNCTION static T delivered(Dual<T, 1> const& slope) { return slope.slope[0]; }
 };
 
 /// y at one output pixel, channels [begin, end).
@@ -260,13 +275,14 @@ struct WarpKeys {
 };
 
 /// The derivatives of monotone interpolation at the output pixels of one image, [p, q, c, 16]: computed once for the up to 16
-/// input pixels that gather them. Outside nothing is stored, as nothing is read.
+/// input pixels that gather them. Outside nothing is stored, as nothing is read. With v, how they change as x moves along it.
 template <class T, class Positions>
 struct WarpPchipSlopes {
   WarpOptions options;
   Positions positions;
   std::size_t image, height, width, channels, out_width;
   T const* x;  // of the image
+  T const* v;  // likewise, or null
   T* slopes;
 
   KOKKOS_FUNCTION void operator()(std::size_t item) const {
@@ -274,7 +290,39 @@ struct WarpPchipSlopes {
     Position const at = positions(image, o / out_width, o % out_width);
     if (!inside(at, height, width)) return;
     AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
-    PchipSample<T>{{x + item % channels, width, channels}, rows, columns}.derivatives(slopes + 16 * item);
+    Plane<T> const plane{x + item % channels, width, channels};
+    if (v)
+      PchipSample<T, MovingPlane<T>>{{plane, {v + item % channels, width, channels}}, rows, columns}.derivatives(
+          slopes + 16 * item);
+    else
+      PchipSample<T>{plane, rows, columns}.derivatives(slopes + 16 * item);
+  }
+};
+
+/// How one output pixel of monotone interpolation changes as x moves along v.
+template <class B, class Positions>
+struct WarpPchipTangent {
+  using T = typename B::scalar_type;
+  WarpOptions options;
+  Positions positions;
+  std::size_t height, width, channels, out_height, out_width;
+  T const* x;
+  T const* v;
+  Sink<4, B> y;
+
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    std::size_t const o = item / channels, n = o / out_width / out_height;
+    Position const at = positions(n, o / out_width % out_height, o % out_width);
+    if (!inside(at, height, width)) return y.add(item, T(0));
+    AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
+    std::size_t const first = n * height * width * channels + item % channels;
+    Plane<T> const image{x + first, width, channels}, motion{v + first, width, channels};
+    T slopes[16];
+    PchipSample<T>{image, rows, columns}.derivatives(slopes);
+    T sum = T(0);
+    for (int k = 0; k < 4; ++k)
+      for (int l = 0; l < 4; ++l) sum += slopes[4 * k + l] * motion(rows.at[k], columns.at[l]);
+    y.add(item, sum);
   }
 };
 
@@ -454,17 +502,19 @@ void warp(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& posi
                     {options, x.extent(1), x.extent(2), c}, positions, x.data(), y.data(), p, q});
 }
 
-/// gx = beta gx + the transposed derivative of `warp` with respect to x, applied to gy. pchip needs x, the others do not look
-/// at it. Takes 4 (h w + 4 p q) bytes of scratch, times the images if they have positions of their own; pchip 16 p q c numbers more.
+namespace detail {
+
+/// `warp_backward`; with v, how it changes as x moves along v.
 template <class B, class Positions>
-void warp_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& positions,
-                   ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx, WarpOptions const& options) {
+void warp_gather(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& v,
+                 Positions const& positions, ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx,
+                 WarpOptions const& options) {
   using T = typename B::scalar_type;
-  detail::check_warp(shape_of(gx.out), shape_of(gy), positions);
+  check_warp(shape_of(gx.out), shape_of(gy), positions);
   if (gx.out.size() == 0) return;
   std::size_t const n = gx.out.extent(0), h = gx.out.extent(1), w = gx.out.extent(2), c = gx.out.extent(3),
                     p = gy.extent(1), q = gy.extent(2);
-  bool const per_image = detail::positions_per_image(positions);
+  bool const per_image = positions_per_image(positions);
   std::size_t const maps = per_image ? n : 1;
   expect_shape(maps * h * w < std::numeric_limits<std::uint32_t>::max() &&
                    maps * p * q < std::numeric_limits<std::uint32_t>::max(),
@@ -473,24 +523,52 @@ void warp_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions co
   auto scope = ws.scope();
   auto* const keys = scope.template take<std::uint32_t>(maps * p * q);
   for_each_element(ws, "heliograd::warp_keys", maps * p * q,
-                   detail::WarpKeys<Positions>{options, positions, maps, h, w, p, q, keys});
+                   WarpKeys<Positions>{options, positions, maps, h, w, p, q, keys});
   auto const sorted = sort_by_key(ws, scope, "heliograd::warp_sort", keys, maps * p * q, maps * h * w);
   std::size_t const image_items = B::on_host ? h : h * w * c;
   auto const gather = [&](std::size_t first, std::size_t count, T const* slopes) {
-    for_each_item(ws, "heliograd::warp_backward", count * image_items,
-                  detail::WarpGather<T, B::on_host, Positions>{
-                      options, positions, sorted, per_image, slopes, gy.data(), gx.out.data(), gx.beta, h, w, c, p, q,
-                      detail::AxisTaps::most_before(options.method), detail::AxisTaps::most_after(options.method),
-                      first * image_items});
+    for_each_item(
+        ws, "heliograd::warp_backward", count * image_items,
+        WarpGather<T, B::on_host, Positions>{options, positions, sorted, per_image, slopes, gy.data(), gx.out.data(),
+                                             gx.beta, h, w, c, p, q, AxisTaps::most_before(options.method),
+                                             AxisTaps::most_after(options.method), first * image_items});
   };
   if (options.method != Interpolation::pchip) return gather(0, n, nullptr);
   T* const slopes = scope.template take<T>(16 * p * q * c);
   for (std::size_t image = 0; image < n; ++image) {
     for_each_element(ws, "heliograd::warp_slopes", p * q * c,
-                     detail::WarpPchipSlopes<T, Positions>{options, positions, image, h, w, c, q,
-                                                           x.data() + image * h * w * c, slopes});
+                     WarpPchipSlopes<T, Positions>{options, positions, image, h, w, c, q, x.data() + image * h * w * c,
+                                                   v.data() ? v.data() + image * h * w * c : nullptr, slopes});
     gather(image, 1, slopes);
   }
+}
+
+}  // namespace detail
+
+/// gx = beta gx + the transposed derivative of `warp` with respect to x, applied to gy. pchip needs x, the others do not look
+/// at it. Takes 4 (h w + 4 p q) bytes of scratch, times the images if they have positions of their own; pchip 16 p q c numbers more.
+template <class B, class Positions>
+void warp_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& positions,
+                   ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx, WarpOptions const& options) {
+  detail::warp_gather<B>(ws, x, {}, positions, gy, gx, options);
+}
+
+/// y = beta y + the derivative of `warp` by pchip along v, which has the shape of x.
+template <class B, class Positions>
+void warp_pchip_tangent(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& v,
+                        Positions const& positions, Sink<4, B> const& y, WarpOptions const& options) {
+  detail::check_warp(shape_of(x), shape_of(y.out), positions);
+  for_each_element(ws, "heliograd::warp_tangent", y.out.size(),
+                   detail::WarpPchipTangent<B, Positions>{options, positions, x.extent(1), x.extent(2), x.extent(3),
+                                                          y.out.extent(1), y.out.extent(2), x.data(), v.data(), y});
+}
+
+/// gx = beta gx + how `warp_backward` by pchip changes as x moves along v.
+template <class B, class Positions>
+void warp_pchip_bend(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& v,
+                     Positions const& positions, ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx,
+                     WarpOptions const& options) {
+  detail::warp_gather<B>(ws, x, v, positions, gy, gx, options);
 }
 
 /// The gradient with respect to positions from memory, gfield = beta gfield + ...; zero outside and for `nearest`.

@@ -25,18 +25,33 @@ Var<4, B> warp_transpose(Var<4, B> gy, Shape<4> const& shape, Positions const& p
       Delivering<decltype(forward)>{forward});
 }
 
+/// The gradient of `warp` by pchip as an op of the image and of y's gradient. It can be differentiated, once.
+template <class B, class Positions>
+Var<4, B> warp_slope(Var<4, B> x, Var<4, B> gy, Positions const& positions, WarpOptions const& options) {
+  Tape<B>& tape = x.tape();
+  auto const g = tape.make(x.shape(), x.wants_grad() || gy.wants_grad());
+  kernel::warp_backward<B>(tape.workspace(), x.value, positions, gy.value, {g.value, 0}, options);
+  if (g.wants_grad())
+    tape.record("heliograd::warp_slope", g, [=](Tape<B>& t) {
+      if (gy.wants_grad())
+        kernel::warp_pchip_tangent<B>(t.workspace(), x.value, g.grad(), positions, t.into(gy), options);
+      if (x.wants_grad())
+        kernel::warp_pchip_bend<B>(t.workspace(), x.value, g.grad(), positions, gy.value, t.into(x), options);
+    });
+  return g;
+}
+
 /// Records the gradient of `warp` to x alone.
 template <class B, class Positions>
 void record_warp(Var<4, B> x, Var<4, B> y, Positions const& positions, WarpOptions const& options) {
   auto const once = [=](Tape<B>& t) {
     kernel::warp_backward<B>(t.workspace(), x.value, positions, y.grad(), t.into(x), options);
   };
-  if (options.method == Interpolation::pchip)
-    x.tape().record("heliograd::warp", y, once);
-  else
-    x.tape().record("heliograd::warp", y, once, [=](Tape<B>& t, Var<4, B> gy) {
-      if (t.wants(x)) t.deliver(x, warp_transpose(gy, x.shape(), positions, options));
-    });
+  x.tape().record("heliograd::warp", y, once, [=](Tape<B>& t, Var<4, B> gy) {
+    if (!t.wants(x)) return;
+    t.deliver(x, options.method == Interpolation::pchip ? warp_slope(x, gy, positions, options)
+                                                        : warp_transpose(gy, x.shape(), positions, options));
+  });
 }
 
 }  // namespace detail
@@ -47,7 +62,7 @@ void record_warp(Var<4, B> x, Var<4, B> y, Positions const& positions, WarpOptio
 /// Shapes   x [n, h, w, c] -> [n, height, width, c].
 /// Math     \f$ y_{pq} = x(\pi(p, q)) \f$, x continued between pixel centres by options.method; options.fill outside.
 /// Gradient to x: every pixel gathers from the outputs that use it, in a fixed order. Exact for the linear methods; for pchip
-///          the derivative of the slopes is included. Linear methods can be differentiated again.
+///          the derivative of the slopes is included. Linear methods can be differentiated to any order, pchip twice.
 /// Keeps    nothing.
 /// Cost     1, 4 or 16 pixels read per output pixel; backward a sort of the output pixels, 4 (h w + 4 p q) bytes of scratch.
 /// Throws   ShapeError for an image without pixels, or a field of another size.
@@ -68,7 +83,7 @@ Var<4, B> warp(Var<4, B> x, Positions const& positions, std::size_t height, std:
 /// Shapes   x [n, h, w, c], positions [1, p, q, 2] or [n, p, q, 2] -> [n, p, q, c].
 /// Gradient to x as above; to the positions where options.method is not nearest: the derivative of the interpolation, zero
 ///          outside. For bilinear it jumps at pixel centres (the derivative to the right is taken). Where positions want no
-///          gradient, linear methods can be differentiated again.
+///          gradient, it can be differentiated again.
 /// Throws   ShapeError for positions of another shape.
 template <class B>
 Var<4, B> warp(Var<4, B> x, Var<4, B> positions, WarpOptions options = {}) {
