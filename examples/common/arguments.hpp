@@ -6,8 +6,10 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -112,11 +114,32 @@ inline void want_finite_numbers(CLI::App& command) {
       option->check(finite);
 }
 
+/// The options of a command as a TOML file that --config reads, defaults included, less those that were left open and those
+/// set aside: what does not decide the result, such as where it stands and who looks on.
+inline std::string recipe_of(CLI::App& command, std::initializer_list<char const*> aside) {
+  for (char const* const name : aside) command.get_option(name)->configurable(false);
+  std::istringstream lines(command.config_to_str(true, false));
+  std::string kept, line;
+  while (std::getline(lines, line)) {
+    if (line.ends_with("=\"\"") || line.ends_with("=[]")) continue;
+    if (auto const list = line.find("=\"["); list != std::string::npos && line.ends_with("]\""))  // a default list
+      line = line.substr(0, list + 1) + line.substr(list + 2, line.size() - list - 3);
+    kept += line + "\n";
+  }
+  return kept;
+}
+
 /// Parses a command line. Returns nothing if the program shall go on, or the exit code after --help, --version or a mistake,
 /// which is reported in one line.
 inline std::optional<int> parse_arguments(CLI::App& app, std::string const& program, int argc, char** argv) {
   try {
-    std::vector<std::string> arguments = with_config(app, std::vector<std::string>(argv + 1, argv + argc));
+    std::vector<std::string> given(argv + 1, argv + argc);
+    for (std::string& argument : given)  // --batch_size is --batch-size
+      if (argument.starts_with("--"))
+        std::replace(argument.begin(),
+                     argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size())), '_',
+                     '-');
+    std::vector<std::string> arguments = with_config(app, std::move(given));
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
     app.parse(std::move(arguments));
     return std::nullopt;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <sstream>
 #include <string>
 
 #include "command_line.hpp"
@@ -154,25 +153,10 @@ void add_train(CLI::App& app, TrainOptions& o) {
   app.add_option("--baseline-factor", o.baseline_factor, "Divisor of the bicubic baseline")->capture_default_str();
 }
 
-/// All options of a command as a TOML file that --config reads, defaults included, less those that were left open.
-std::string recipe_of(CLI::App const& command) {
-  std::istringstream lines(command.config_to_str(true, false));
-  std::string kept, line;
-  while (std::getline(lines, line)) {
-    if (line.ends_with("=\"\"")) continue;
-    if (auto const list = line.find("=\"["); list != std::string::npos && line.ends_with("]\""))  // a default list
-      line = line.substr(0, list + 1) + line.substr(list + 2, line.size() - list - 3);
-    kept += line + "\n";
-  }
-  return kept;
-}
-
 int train_with_recipe(TrainOptions const& options, CommonOptions const& common, CLI::App& command) {
-  // What decides the result, as text: where it stands and who looks on does not.
-  for (char const* const name :
-       {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out", "--save-every"})
-    command.get_option(name)->configurable(false);
-  return train(options, common, recipe_of(command));
+  return train(options, common,
+               examples::recipe_of(
+                   command, {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out", "--save-every"}));
 }
 
 }  // namespace
