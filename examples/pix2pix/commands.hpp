@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "common_options.hpp"
+#include "presets.hpp"
+
 /// \file
 /// The sub-commands of the program: what each can be told, and the function that does it. Functions return an exit code and
 /// throw heliograd's exceptions.
@@ -14,28 +17,8 @@ namespace pix2pix {
 inline constexpr char const* program = "pix2pix";
 
 /// What all commands understand.
-struct CommonOptions {
-  bool overwrite = false;
-  bool quiet = false;
+struct CommonOptions : examples::CommonOptions {
   std::uint64_t seed = 1;
-  int threads = 0;  ///< 0: as many as the machine offers
-};
-
-/// Which system: a preset, and what is changed about it. Texts that are empty and numbers that are negative stand for what
-/// the preset says.
-struct SystemOptions {
-  std::string preset = "park2019-b";
-  std::string variant;
-  std::string passband;             ///< of presets for AIA: 94, 131, 171, 193, 211, 304, 335, 1600, 1700
-  std::vector<std::string> inputs;  ///< channels of the set
-  std::string target;
-  std::string direction = "AtoB";  ///< BtoA exchanges input and target
-  int side = -1;                   ///< of what the network is trained on, pixels
-  int depth = -1;                  ///< halvings
-  int width = -1;                  ///< channels of the first stage
-  int discriminator_width = -1;
-  int widest = -1;  ///< most channels of any stage
-  double field_limit = -1;
 };
 
 struct TrainOptions {
@@ -69,8 +52,8 @@ struct ApplyOptions {
   std::string split = "test";
   std::string output;
   std::string weights;
-  std::string statistics = "running";
-  int samples = 0;  ///< of Monte-Carlo dropout
+  std::string statistics;  ///< empty: as the weights say
+  int samples = 0;         ///< of Monte-Carlo dropout
   std::string deviation;
   std::string png;
   std::size_t png_side = 512;
@@ -93,6 +76,8 @@ struct SelectOptions {
   int widest = -1;
   std::string split = "validation";
   std::int64_t jobs = -1;  ///< stop after so many new ones
+  bool whole = false;      ///< score all pixels, not only the disk
+  bool keep = false;       ///< the networks
   bool dry_run = false;
 };
 int select(SelectOptions const& options, CommonOptions const& common);

@@ -1,44 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <Kokkos_Core.hpp>
-#include <algorithm>
-#include <cstring>
-#include <list>
-#include <sstream>
 #include <string>
-#include <vector>
 
-#include <heliograd/io/atomic_file.hpp>
-#include <heliograd/version.hpp>
-#include "arguments.hpp"
+#include "command_line.hpp"
 #include "commands.hpp"
-#include "kokkos_settings.hpp"
-#include "program.hpp"
 
 /// \file
 /// The command line of pix2pix.
 namespace pix2pix {
+
+static void add_common(CLI::App& app, CommonOptions& common) {
+  app.add_option("--seed", common.seed, "Seed of everything random")->capture_default_str();
+  examples::add_common(app, common);
+}
+
 namespace {
 
-/// A range that the help does not spell out.
-template <class T>
-CLI::Validator within(T low, T high) {
-  return CLI::Range(low, high).description("");
-}
+using examples::within;
 
 /// An option whose default is the preset's.
 template <class T>
 CLI::Option* add_open(CLI::App& app, std::string const& name, T& value, std::string const& what) {
   return app.add_option(name, value, what + " (default: as the preset says)");
-}
-
-void add_common(CLI::App& app, CommonOptions& common) {
-  app.add_flag("--overwrite", common.overwrite, "Replace outputs that exist");
-  app.add_flag("-q,--quiet", common.quiet, "Print results and errors only");
-  app.add_option("--seed", common.seed, "Seed of everything random")->capture_default_str();
-  app.add_option("--threads", common.threads, "Threads of the host; 0 is as many as there are")
-      ->capture_default_str()
-      ->check(within(0, 1024));
-  app.add_option("--config", "TOML file with options of the command; flags win over it")->type_name("FILE");
 }
 
 void add_system(CLI::App& app, SystemOptions& o) {
@@ -117,9 +99,9 @@ void add_apply(CLI::App& app, ApplyOptions& o) {
       ->required()
       ->type_name("FILE");
   app.add_option("--statistics", o.statistics,
-                 "Of the norms: running, of the training and without dropout; or batch, of the image at hand and with "
-                 "dropout, as the first codes inferred; or image, of the image at hand without dropout")
-      ->capture_default_str()
+                 "Of the norms: running, of the training and without dropout; batch, of the image at hand and with "
+                 "dropout, as the first codes inferred; or image, of the image at hand without dropout (default: as "
+                 "the weights say)")
       ->check(CLI::IsMember({"running", "batch", "image"}));
   app.add_option("--samples", o.samples, "Monte-Carlo dropout: write the mean of so many passes")
       ->capture_default_str()
@@ -157,6 +139,8 @@ void add_select(CLI::App& app, SelectOptions& o) {
       ->capture_default_str()
       ->check(CLI::IsMember({"validation", "test"}));
   app.add_option("--jobs", o.jobs, "Stop after so many trainings (default: when all are done)");
+  app.add_flag("--whole", o.whole, "Score all pixels: the images are pieces of the Sun");
+  app.add_flag("--keep", o.keep, "Keep the networks in the folder jobs, not only their scores");
   app.add_flag("--dry-run", o.dry_run, "Print what would be trained");
 }
 
@@ -200,100 +184,31 @@ void add_evaluate(CLI::App& app, EvaluateOptions& o) {
   app.add_option("--png", o.png, "Scatter picture")->type_name("FILE");
 }
 
-/// All options of a command as a TOML file that --config reads, defaults included, less those that were left open.
-std::string recipe_of(CLI::App const& command) {
-  std::istringstream lines(command.config_to_str(true, false));
-  std::string kept, line;
-  while (std::getline(lines, line)) {
-    if (line.ends_with("=\"\"") || line.ends_with("=[]")) continue;
-    kept += line + "\n";
-  }
-  return kept;
-}
-
-int run(int argc, char** argv) {
-  CLI::App app{
-      "Translates solar images by conditional adversarial networks: magnetograms to UV and EUV, EUV to magnetograms, "
-      "drawings to either.",
-      program};
-  app.set_version_flag("--version", std::string("pix2pix (heliograd) ") + std::to_string(HELIOGRAD_VERSION_MAJOR) +
-                                        "." + std::to_string(HELIOGRAD_VERSION_MINOR) + "." +
-                                        std::to_string(HELIOGRAD_VERSION_PATCH));
-  app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
-
-  // Options of Kokkos pass through; --lambda_L1 is --lambda-L1.
-  std::vector<char*> mine, kokkos{argv[0]};
-  std::list<std::string> spelt;
-  for (int i = 0; i < argc; ++i) {
-    if (std::strncmp(argv[i], "--kokkos-", 9) == 0) {
-      kokkos.push_back(argv[i]);
-    } else if (std::strncmp(argv[i], "--", 2) == 0) {
-      std::string& name = spelt.emplace_back(argv[i]);
-      auto const end = name.begin() + static_cast<std::ptrdiff_t>(std::min(name.find('='), name.size()));
-      std::replace(name.begin(), end, '_', '-');
-      mine.push_back(name.data());
-    } else {
-      mine.push_back(argv[i]);
-    }
-  }
-
-  CommonOptions common;
-  TrainOptions train_options;
-  ApplyOptions apply_options;
-  EvaluateOptions evaluate_options;
-  PrepareOptions prepare_options;
-  SynthesizeOptions synthesize_options;
-  SelectOptions select_options;
-  ImportOptions import_options;
-  CLI::App* const prepare_app = app.add_subcommand("prepare", "Make a set of pairs from level-1.5 images");
-  add_prepare(*prepare_app, prepare_options);
-  CLI::App* const synthesize_app = app.add_subcommand("synthesize", "Make a set of synthetic pairs from magnetograms");
-  add_synthesize(*synthesize_app, synthesize_options);
-  CLI::App* const train_app = app.add_subcommand("train", "Train a published system, or one like it");
-  add_train(*train_app, train_options);
-  CLI::App* const apply_app = app.add_subcommand("apply", "Translate images")->alias("infer");
-  add_apply(*apply_app, apply_options);
-  CLI::App* const evaluate_app = app.add_subcommand("evaluate", "Measure translated images against the truth");
-  add_evaluate(*evaluate_app, evaluate_options);
-  CLI::App* const select_app = app.add_subcommand("select", "Find the channels from which the others follow best");
-  add_select(*select_app, select_options);
-  CLI::App* const import_app = app.add_subcommand("import", "Take over weights of the same network from PyTorch");
-  add_import(*import_app, import_options);
-  for (CLI::App* const command : app.get_subcommands({})) {
-    add_common(*command, common);
-    examples::want_finite_numbers(*command);
-  }
-
-  if (auto const code = examples::parse_arguments(app, program, static_cast<int>(mine.size()), mine.data()))
-    return *code;
-
-  examples::check_kokkos_settings(kokkos);
-  examples::signals::install(heliograd::io::remove_pending_files);
-  std::string threads = "--kokkos-num-threads=" + std::to_string(common.threads);
-  std::string quiet = "--kokkos-disable-warnings";  // about the environment, which are none of the user's business
-  if (common.threads > 0) kokkos.push_back(threads.data());
-  kokkos.push_back(quiet.data());
-  int kokkos_count = static_cast<int>(kokkos.size());
-  kokkos.push_back(nullptr);
-  Kokkos::ScopeGuard const guard(kokkos_count, kokkos.data());
-
-  if (prepare_app->parsed()) return prepare(prepare_options, common);
-  if (synthesize_app->parsed()) return synthesize(synthesize_options, common);
-  if (apply_app->parsed()) return apply(apply_options, common);
-  if (evaluate_app->parsed()) return evaluate(evaluate_options, common);
-  if (select_app->parsed()) return select(select_options, common);
-  if (import_app->parsed()) return import_weights(import_options, common);
-  // What decides the result, as text: where it stands and who looks on does not.
-  for (char const* const name : {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out", "--data",
-                                 "--dry-run", "--start", "--save-every", "--picture-every", "--cache"})
-    train_app->get_option(name)->configurable(false);
-  return train(train_options, common, recipe_of(*train_app));
+int train_with_recipe(TrainOptions const& options, CommonOptions const& common, CLI::App& command) {
+  return train(
+      options, common,
+      examples::recipe_of(command, {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out", "--data",
+                                    "--dry-run", "--start", "--save-every", "--picture-every", "--cache"}));
 }
 
 }  // namespace
 }  // namespace pix2pix
 
 int main(int argc, char** argv) {
-  return examples::run_program(pix2pix::program, [&] { return pix2pix::run(argc, argv); });
+  namespace p2p = pix2pix;
+  return examples::run_program(p2p::program, [&] {
+    examples::CommandLine<p2p::CommonOptions> line(
+        p2p::program,
+        "Translates solar images by conditional adversarial networks: magnetograms to UV and EUV, EUV to magnetograms, "
+        "drawings to either.");
+    line.add("prepare", "Make a set of pairs from level-1.5 images", p2p::add_prepare, p2p::prepare);
+    line.add("synthesize", "Make a set of synthetic pairs from magnetograms", p2p::add_synthesize, p2p::synthesize);
+    line.add<p2p::TrainOptions>("train", "Train a published system, or one like it", p2p::add_train,
+                                p2p::train_with_recipe);
+    line.add("apply", "Translate images", p2p::add_apply, p2p::apply);
+    line.add("evaluate", "Measure translated images against the truth", p2p::add_evaluate, p2p::evaluate);
+    line.add("select", "Find the channels from which the others follow best", p2p::add_select, p2p::select);
+    line.add("import", "Take over weights of the same network from PyTorch", p2p::add_import, p2p::import_weights);
+    return line.run(argc, argv);
+  });
 }

@@ -72,9 +72,13 @@ struct Generator::Impl {
   }
 
   /// The whole network, stage by stage: memory holds what later stages need and one stage's work.
-  Tensor run(Tensor x, nn::Mode const& mode) {
+  Tensor run(Tensor const& x, nn::Mode const& mode) {
     hg::NoGrad<B> const inference(tape);
-    auto const& unet = model.unet;
+    return run(model.unet, x, mode, model.unet.up.size());
+  }
+
+  /// \param doublings how many of the decoder's stages; 0 the innermost map.
+  Tensor run(nn::UNet<B> const& unet, Tensor x, nn::Mode const& mode, std::size_t doublings) {
     std::size_t const depth = unet.down.size();
     std::vector<Tensor> maps;
     for (std::size_t i = 0; i < depth; ++i) {
@@ -87,11 +91,109 @@ struct Generator::Impl {
     }
     x = maps.back();
     maps.pop_back();
-    for (std::size_t i = 0; i + 1 < depth; ++i) {
+    for (std::size_t i = 0; i < doublings && i + 1 < depth; ++i) {
       x = kept(hg::concat(unet.redouble(i, tape.constant(x), mode), tape.constant(maps.back())));
       maps.pop_back();
     }
-    return kept(unet.redouble(depth - 1, tape.constant(x), mode));
+    return doublings < depth ? x : kept(unet.redouble(depth - 1, tape.constant(x), mode));
+  }
+
+  Tensor piece_of(Tensor const& x, hg::data::Tile const& part) {
+    auto const piece =
+        hg::make_tensor<B>("tile", hg::Shape{std::size_t{1}, part.read.height, part.read.width, x.extent(3)});
+    hg::data::cut_tile<B>(tape.workspace(), x, part, piece);
+    return piece;
+  }
+
+  Tensor run_tiles(Tensor const& x, hg::data::TilePlan const& plan, nn::UNet<B> const& unet) {
+    hg::NoGrad<B> const inference(tape);
+    auto const result =
+        hg::make_tensor<B>("result", hg::Shape{std::size_t{1}, x.extent(1), x.extent(2), std::size_t{1}});
+    for (hg::data::Tile const& part : plan.tiles())
+      hg::data::paste_tile<B>(tape.workspace(), run(unet, piece_of(x, part), nn::Mode::apply(), unet.up.size()), part,
+                              1, result);
+    return result;
+  }
+
+  /// Mean and variance of each channel over what the tiles keep.
+  struct Moments {
+    double count = 0;
+    std::vector<double> mean, squares;  // squares of deviations from the mean
+
+    /// Adds a map's part that is kept; a pixel of the map is `pixel` pixels of the image wide.
+    void add(Var const& map, hg::data::Tile const& part, std::size_t pixel) {
+      auto const values = hg::to_host(map.tape().exec(), map.value);
+      std::size_t const channels = map.shape()[3], width = map.shape()[2];
+      mean.resize(channels, 0);
+      squares.resize(channels, 0);
+      std::size_t const y0 = (part.keep.y - part.read.y) / pixel, x0 = (part.keep.x - part.read.x) / pixel;
+      std::size_t const rows = part.keep.height / pixel, columns = part.keep.width / pixel;
+      double const here = static_cast<double>(rows * columns);
+      std::vector<double> average(channels, 0), off(channels, 0);
+      for (int pass = 0; pass < 2; ++pass) {
+        for (std::size_t y = y0; y < y0 + rows; ++y)
+          for (std::size_t x = x0; x < x0 + columns; ++x)
+            for (std::size_t c = 0; c < channels; ++c) {
+              double const value = static_cast<double>(values[(y * width + x) * channels + c]);
+              if (pass == 0)
+                average[c] += value / here;
+              else
+                off[c] += (value - average[c]) * (value - average[c]);
+            }
+      }
+      for (std::size_t c = 0; c < channels; ++c) {  // two sets of values become one (Chan, Golub, LeVeque 1979)
+        double const apart = average[c] - mean[c];
+        squares[c] += off[c] + apart * apart * count * here / (count + here);
+        mean[c] += apart * here / (count + here);
+      }
+      count += here;
+    }
+
+    nn::BatchNorm<B> in(nn::BatchNorm<B> norm, hg::Tape<B>& tape) const {
+      std::vector<float> m, v;
+      for (std::size_t c = 0; c < mean.size(); ++c) {
+        m.push_back(static_cast<float>(mean[c]));
+        v.push_back(static_cast<float>(squares[c] / count));
+      }
+      norm.running_mean = hg::make_tensor<B>("mean", hg::Shape{m.size()});
+      norm.running_variance = hg::make_tensor<B>("variance", hg::Shape{v.size()});
+      hg::from_host(tape.exec(), norm.running_mean, m);
+      hg::from_host(tape.exec(), norm.running_variance, v);
+      return norm;
+    }
+  };
+
+  /// The network with the statistics of this image in its norms. Each norm's are known only when those before it are: one
+  /// pass over the tiles for each, as deep as its place.
+  nn::UNet<B> with_statistics_of(Tensor const& x, hg::data::TilePlan const& plan) {
+    hg::NoGrad<B> const inference(tape);
+    nn::UNet<B> unet = model.unet;
+    bool const after = unet.options.order == nn::UNetOrder::after;
+    auto const mode = nn::Mode::apply();
+    std::size_t const depth = unet.down.size();
+    for (std::size_t i = 0; i < depth; ++i) {
+      if (unet.down[i].norm.scale.value.size() == 0) continue;
+      Moments moments;
+      for (hg::data::Tile const& part : plan.tiles()) {
+        Tensor map = piece_of(x, part);
+        for (std::size_t k = 0; k < i; ++k) map = kept(unet.halve(k, tape.constant(map), mode));
+        auto const in = tape.constant(map);
+        moments.add(unet.down[i].conv(!after && i > 0 ? hg::leaky_relu(in, 0.2) : in), part, std::size_t{2} << i);
+        tape.clear();
+      }
+      unet.down[i].norm = moments.in(unet.down[i].norm, tape);
+    }
+    for (std::size_t i = 0; i + 1 < depth; ++i) {
+      Moments moments;
+      for (hg::data::Tile const& part : plan.tiles()) {
+        Tensor const map = run(unet, piece_of(x, part), mode, i);  // a constant does not keep it alive
+        auto const in = tape.constant(map);
+        moments.add(unet.up[i].conv(!after && i > 0 ? hg::relu(in) : in), part, std::size_t{1} << (depth - 1 - i));
+        tape.clear();
+      }
+      unet.up[i].norm = moments.in(unet.up[i].norm, tape);
+    }
+    return unet;
   }
 };
 
@@ -149,19 +251,16 @@ std::vector<float> Generator::run(std::size_t height, std::size_t width, std::ve
   if (tile == 0 || (height <= tile && width <= tile)) return hg::to_host(exec, my.run(x, mode));
   if (!my.model.attended.empty())
     throw hg::UsageError("--tile: the network's attention sees the whole image; leave --tile away");
-  if (inference.batch_statistics || inference.dropout)
-    throw hg::UsageError("--tile: goes with --statistics running, without dropout");
+  if (inference.dropout)
+    throw hg::UsageError("--tile: dropout would differ from tile to tile; use --statistics running or image");
   // Through all halvings and doublings an output pixel sees less than two innermost pixels to each side.
   hg::data::TilePlan const plan(
       height, width, {.tile = (tile + unit() - 1) / unit() * unit(), .halo = 2 * unit() - 1, .align = unit()});
-  auto const result = hg::make_tensor<B>("result", hg::Shape{std::size_t{1}, height, width, std::size_t{1}});
-  for (hg::data::Tile const& part : plan.tiles()) {
-    auto const piece =
-        hg::make_tensor<B>("tile", hg::Shape{std::size_t{1}, part.read.height, part.read.width, x.extent(3)});
-    hg::data::cut_tile<B>(my.tape.workspace(), x, part, piece);
-    hg::data::paste_tile<B>(my.tape.workspace(), my.run(piece, mode), part, 1, result);
+  if (inference.batch_statistics) {
+    auto const measured = my.with_statistics_of(x, plan);
+    return hg::to_host(exec, my.run_tiles(x, plan, measured));
   }
-  return hg::to_host(exec, result);
+  return hg::to_host(exec, my.run_tiles(x, plan, my.model.unet));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

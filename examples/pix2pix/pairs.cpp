@@ -2,6 +2,7 @@
 #include "pairs.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -96,8 +97,10 @@ Stack read_stack(std::vector<std::string> const& files, std::vector<Scaling> con
                            size_text(image.height, image.width) + ", expected " + size_text(stack.height, stack.width) +
                            ")");
     }
-    for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    for (std::size_t i = 0; i < image.pixels.size(); ++i) {
       stack.values[i * files.size() + c] = scalings[c].to_network(image.pixels[i]);
+      if (!std::isfinite(image.pixels[i])) ++stack.missing;
+    }
   }
   return stack;
 }
@@ -120,7 +123,7 @@ Stack middle_of(Stack const& pair, std::size_t side, std::size_t unit) {
   if (height == 0 || width == 0)
     throw hg::InputError("an image of " + size_text(pair.height, pair.width) + " pixels is smaller than the " +
                          std::to_string(unit) + " that the halvings want; take a smaller --depth");
-  Stack middle{height, width, pair.channels, std::vector<float>(height * width * pair.channels)};
+  Stack middle{height, width, pair.channels, std::vector<float>(height * width * pair.channels), pair.missing};
   hg::data::Window const window{static_cast<std::ptrdiff_t>((pair.height - height) / 2),
                                 static_cast<std::ptrdiff_t>((pair.width - width) / 2), height, width};
   hg::data::cut(pair.values.data(), pair.height, pair.width, pair.channels, window, {}, 0, 0.f, middle.values.data());

@@ -46,6 +46,7 @@ class PairSet {
 struct Stack {
   std::size_t height = 0, width = 0, channels = 0;
   std::vector<float> values;  ///< [height, width, channels]
+  std::size_t missing = 0;    ///< values that were not there and are taken as 0
 };
 
 /// Reads and scales files of these channels, in this order.

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "commands.hpp"
 #include "scaling.hpp"
 
 /// \file
@@ -85,6 +84,23 @@ struct System {
   Training training;
   Preparation preparation;
   std::string inference = "running";  ///< the statistics that the authors' code infers with
+};
+
+/// Which system: a preset, and what is changed about it. Texts that are empty and numbers that are negative stand for what
+/// the preset says.
+struct SystemOptions {
+  std::string preset = "park2019-b";
+  std::string variant;
+  std::string passband;             ///< of presets for AIA: 94, 131, 171, 193, 211, 304, 335, 1600, 1700
+  std::vector<std::string> inputs;  ///< channels of the set
+  std::string target;
+  std::string direction = "AtoB";  ///< BtoA exchanges input and target
+  int side = -1;                   ///< of what the network is trained on, pixels
+  int depth = -1;                  ///< halvings
+  int width = -1;                  ///< channels of the first stage
+  int discriminator_width = -1;
+  int widest = -1;  ///< most channels of any stage
+  double field_limit = -1;
 };
 
 /// The passbands of AIA that the papers use, by increasing number.

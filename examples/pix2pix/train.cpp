@@ -47,6 +47,9 @@ System training_system(TrainOptions const& o) {
     t.epochs_decay = std::max(0, o.epochs_decay);
   }
   if (t.steps == 0 && t.epochs + t.epochs_decay == 0) throw hg::UsageError("--epochs: there is nothing to train");
+  if (t.game != Game::none && s.preparation.side < 24)
+    throw hg::UsageError("--side: the discriminator wants at least 24 pixels (found " +
+                         std::to_string(s.preparation.side) + ")");
   if (t.batch % o.accumulate != 0)
     throw hg::UsageError("--accumulate: a batch of " + std::to_string(t.batch) + " has no " +
                          std::to_string(o.accumulate) + " equal parts");
@@ -222,7 +225,8 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   channels.push_back(s.target);
   auto const rows = set.rows("train", channels);
   auto validation = set.rows("validation", channels);
-  PairSource source(set, rows, s, common.seed, o.cache_megabytes << 20);
+  PairSource const source(set, rows, s, common.seed, o.cache_megabytes << 20);
+  source(0);
   auto const rate = schedule_of(s.training, rows.size());
   std::uint64_t const steps = steps_of(s.training, rate);
   auto const exams = exams_of(set, validation, s, 16);
