@@ -7,10 +7,10 @@
 
 #include <heliograd/nn/patch_discriminator.hpp>
 #include <heliograd/tape/no_grad.hpp>
-#include "models/attention_unet.hpp"
 #include "models/denoiser.hpp"
 #include "models/global_generator.hpp"
 #include "models/munit.hpp"
+#include "pix2pix/model.hpp"
 #include "spaces.hpp"
 #include "super_resolution/model.hpp"
 
@@ -67,47 +67,71 @@ TEST_CASE("counts: the super-resolution network", "[models]") {
   net(814.031, 4, 1024);
 }
 
-TEST_CASE("counts: the U-Nets of image translation", "[models]") {
+TEST_CASE("counts: the presets of image translation", "[models]") {
   hg::Rng rng(1);
-  auto const net = [&](Counts const& counts, std::size_t side, nn::UNetOptions const& options) {
-    expect(counts, nn::unet<B>(rng, options), square(side, options.c_in), square(side), by_mode);
+  auto const net = [&](Counts const& counts, pix2pix::SystemOptions const& options, Counts const& judge) {
+    auto const system = pix2pix::system_of(options);
+    auto const side = static_cast<std::size_t>(system.preparation.side), inputs = system.inputs.size();
+    expect(counts, pix2pix::generator_of<B>(rng, system), square(side, inputs), square(side), by_mode);
+    if (judge.params > 0)
+      expect(judge, pix2pix::discriminator_of<B>(rng, system), square(side, inputs + 1), square(side / 8 - 2), by_mode);
   };
-  net({"S2 G", 79578305, 95.286}, 1024, {.depth = 10, .bias = nn::UNetBias::ends});
-  net({"S7 G, as published in code", 79577728, 95.286}, 1024,
-      {.depth = 10, .bias = nn::UNetBias::none, .output = nn::UNetOutput::linear});
-  net({"S7, S8, S10 G", 54407809, 95.160}, 1024, {.order = nn::UNetOrder::after});
-  net({"S8 G, two channels", 54408833, 95.429}, 1024, {.c_in = 2, .order = nn::UNetOrder::after});
-  net({"S8 G, three channels", 54409857, 95.697}, 1024, {.c_in = 3, .order = nn::UNetOrder::after});
-  net({"S5 alternative", 54407809, 5.948}, 256, {.order = nn::UNetOrder::after});
-  net({"S9 baseline G", 54407809, 23.790}, 512, {});
-  net({"S9 baseline G, five halvings", 16652929, 21.676}, 512, {.depth = 5});
+  Counts const d1024{"S7, S8, S10 D", 2764609, 51.672}, d512{"S9 D", 2764609, 12.784}, seen{};
+  net({"S2 G", 79578305, 95.286}, {.preset = "aisfm1"}, {"S2 D, biases kept", 2765505, 51.672});
+  net({"S7 G", 54407809, 95.160}, {.preset = "park2019-b"}, d1024);
+  net({"S7 G, as published in code", 79577728, 95.286}, {.preset = "park2019-a", .variant = "code2019"}, seen);
+  net({"S10 G", 54407809, 95.160}, {.preset = "galileo"}, seen);
+  net({"S8 G", 54407809, 95.160}, {.preset = "lim2021", .inputs = {"aia131"}}, seen);
+  net({"S8 G, two channels", 54408833, 95.429}, {.preset = "lim2021", .inputs = {"aia131", "aia1600"}},
+      {"S8 D, two channels", 2765633, 51.940});
+  net({"S8 G, three channels", 54409857, 95.697}, {.preset = "lim2021"}, {"S8 D, three channels", 2766657, 52.209});
+  net({"S9 baseline G, five halvings", 16652929, 21.676}, {.preset = "sun2023-baseline"}, d512);
+  net({"S9 baseline G", 54407809, 23.790}, {.preset = "sun2023-baseline", .variant = "deep"}, seen);
+  net({"S9 G", 20978306, 22.792}, {.preset = "sun2023-rhp"}, seen);
+  net({"S9 G, other fusion", 20978306, 22.792}, {.preset = "sun2023-cat"}, seen);
+  net({"S9 G, eight halvings", 58733186, 23.807}, {.preset = "sun2023-rhp", .variant = "deep"}, seen);
+  net({"S9 G, on a skip", 56636034, 26.206}, {.preset = "sun2023-rhp", .variant = "skip-answer"}, seen);
 }
 
-TEST_CASE("counts: U-Nets with attention", "[models]") {
+TEST_CASE("an attention that answers nothing leaves a U-Net as it is", "[models]") {
   hg::Rng rng(1);
-  auto const net = [&](Counts const& counts, int depth, int stage) {
-    expect(counts, models::attention_unet<B>(rng, depth, stage), square(512), square(512), by_mode);
-  };
-  net({"S9 G", 20978306, 22.792}, 5, -1);
-  net({"S9 G, eight halvings", 58733186, 23.807}, 8, -1);
-  net({"S9 G, on a skip", 56636034, 26.206}, 8, 3);
+  nn::UNetOptions const small{.depth = 3, .base = 4, .widest = 8};
+  for (int const stage : {-1, 0, 1}) {
+    INFO(stage);
+    auto const model = nn::attention_unet<B>(rng, {small, {stage}, nn::AttentionFusion::sum});
+    hg::Tape<B> tape;
+    auto const x = hg::make_tensor<B>("x", square(16));
+    hg::from_host(tape.exec(), x, std::vector<float>(256, 0.5f));
+    auto const values = [&](auto const& net) {
+      auto const y = hg::to_host(tape.exec(), net(tape.constant(x), nn::Mode::apply()).value);
+      tape.clear();
+      return y;
+    };
+    auto const without = values(model.unet);
+    CHECK(values(model) == without);  // gamma starts at 0
+    hg::from_host(tape.exec(), model.attended[0].attention.gamma.value, std::vector<float>{30});
+    CHECK(values(model) != without);
+  }
+  CHECK_THROWS_AS(nn::attention_unet<B>(rng, {small, {3}, nn::AttentionFusion::sum}), hg::UsageError);
 }
 
-TEST_CASE("counts: patch discriminators", "[models]") {
+TEST_CASE("counts: other U-Nets and patch discriminators", "[models]") {
   hg::Rng rng(1);
-  auto const net = [&](Counts const& counts, std::size_t side, nn::PatchDiscriminatorOptions const& options) {
-    expect(counts, nn::patch_discriminator<B>(rng, options), square(side, options.c_in), square(side / 8 - 2), by_mode);
+  expect({"S5 alternative", 54407809, 5.948}, nn::unet<B>(rng, {.order = nn::UNetOrder::after}), square(256),
+         square(256), by_mode);
+  auto const net = [&](Counts const& counts, std::size_t side, nn::PatchDiscriminatorOptions const& options,
+                       std::size_t out) {
+    expect(counts, nn::patch_discriminator<B>(rng, options), square(side, options.c_in), square(out), by_mode);
   };
   auto const instance = nn::DiscriminatorNorm::instance;
-  net({"S2 D, biases kept", 2765505, 51.672}, 1024, {.inner_bias = true});
-  net({"S7, S8, S10 D", 2764609, 51.672}, 1024, {});
-  net({"S8 D, two channels", 2765633, 51.940}, 1024, {.c_in = 3});
-  net({"S8 D, three channels", 2766657, 52.209}, 1024, {.c_in = 4});
-  net({"S5 D", 2764609, 3.130}, 256, {});
-  net({"S9 D", 2764609, 12.784}, 512, {});
-  net({"S3 D, full size", 2765761, 52.209}, 1024, {.c_in = 4, .norm = instance, .inner_bias = true});
-  net({"S3 D, half size", 2765761, 12.918}, 512, {.c_in = 4, .norm = instance, .inner_bias = true});
-  net({"S4 D", 1091801, 22.857}, 1024, {.c_in = 17, .base = 40, .norm = instance, .inner_bias = true});
+  net({"S5 D", 2764609, 3.130}, 256, {}, 30);
+  net({"S3 D, full size", 2765761, 52.209}, 1024, {.c_in = 4, .norm = instance, .inner_bias = true}, 126);
+  net({"S3 D, half size", 2765761, 12.918}, 512, {.c_in = 4, .norm = instance, .inner_bias = true}, 62);
+  net({"S4 D", 1091801, 22.857}, 1024, {.c_in = 17, .base = 40, .norm = instance, .inner_bias = true}, 126);
+  // Two rows and columns more in both stages without stride.
+  double const same = 1e-9 * (128. * 128 * 16 * (256 * 512 + 512) + 512. * 512 * 16 * 2 * 64 +
+                              256. * 256 * 16 * 64 * 128 + 128. * 128 * 16 * 128 * 256);
+  net({"S7 D, as published in code", 2764609, same}, 1024, {.same_size = true}, 128);
 
   auto munit = nn::patch_discriminator<B>(rng, {.c_in = 1,
                                                 .halvings = 4,
