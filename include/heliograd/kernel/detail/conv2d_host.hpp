@@ -224,7 +224,8 @@ struct PackPhases {
   }
 
   void pack(Phase const& phase, int panel, T* to) const {
-    constexpr int square = Simd<T>::size;  // turned over at a time
+    constexpr int run =
+        4 * Simd<T>::size;  // of a row, turned over at a time: a few lines, so that they come as a stream
     int const width = panels.vectors(panel) * Simd<T>::size;
     int const columns = panels.columns(panel);
     int const step = PhaseAxis::step(g.stride, g.dilation);
@@ -233,10 +234,19 @@ struct PackPhases {
       for (int u = phase.across.count - 1; u >= 0; --u) {
         T const* const tap =
             weight + g.weight_index(phase.down.first + step * t, phase.across.first + step * u, panels.first(panel), 0);
-        for (int first = 0; first < g.out_channels; first += square)
-          for (int in = 0; in < width; ++in)
-            for (int out = first; out < std::min(first + square, g.out_channels); ++out)
-              to[static_cast<std::int64_t>(out) * width + in] = in < columns ? tap[in * row + out] : T(0);
+        for (int first = 0; first < g.out_channels; first += run) {
+          int const end = std::min(first + run, g.out_channels);
+          for (int in = 0; in < width; ++in) {
+            T* line = to + static_cast<std::int64_t>(first) * width + in;
+            if (in >= columns) {
+              for (int out = first; out < end; ++out, line += width) *line = T(0);
+              continue;
+            }
+            T const* const from = tap + in * row;
+            for (int ahead = 0; ahead < run; ahead += Simd<T>::size) __builtin_prefetch(from + end + ahead);
+            for (int out = first; out < end; ++out, line += width) *line = from[out];
+          }
+        }
         to += static_cast<std::int64_t>(width) * g.out_channels;
       }
   }

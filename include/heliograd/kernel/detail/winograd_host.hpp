@@ -173,11 +173,15 @@ struct PackWinograd {
     for (int column = 0; column < width; ++column) taps[column] = taps_of(panels().first(panel) + column);
     for (int out = begin; out < end; out += V::size) {
       int const lanes = std::min(end - out, V::size);
-      for (int column = 0; column < width; ++column)
+      for (int column = 0; column < width; ++column) {
+        for (auto const& line : taps[column].at)  // more streams than are fetched ahead by themselves
+          for (T const* const tap : line)
+            if (tap != nullptr) __builtin_prefetch(tap + out + 2 * V::size);
         transform_filter(taps[column], out, [&](int product, V value) {
           T* to = row(panel, product, out) + column;
           for (int lane = 0; lane < lanes; ++lane, to += width) *to = value[lane];
         });
+      }
     }
   }
 };
