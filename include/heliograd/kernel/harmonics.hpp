@@ -142,7 +142,7 @@ struct HarmonicGather {
       x = mm * y;
       y = -mm * keep;
     }
-    if (l == 0) x = 0, y = 0;  // no monopole
+    if (l == 0 && kind > 0) x = 0, y = 0;  // no monopole in the field
     double* const out = coefficients + 2 * pair;
     out[0] = (beta != 0 ? beta * out[0] : 0.0) + x;
     out[1] = (beta != 0 ? beta * out[1] : 0.0) + y;
@@ -169,7 +169,7 @@ struct HarmonicSpread {
       std::size_t const first = pairs.offset(m);
       double const* const p = table + j * pairs.count() + first;
       double const* const c = coefficients + 2 * first;
-      for (std::size_t l = m == 0 ? 1 : m; l <= pairs.l_max; ++l) {
+      for (std::size_t l = m == 0 && kind > 0 ? 1 : m; l <= pairs.l_max; ++l) {
         double const f = p[l - m] * (kind > 0 ? factor[l] : 1.0);
         re += f * c[2 * (l - m)];
         im += f * c[2 * (l - m) + 1];
@@ -218,27 +218,26 @@ struct HarmonicNormal {
     std::size_t const n = pairs.l_max + 1 - m, side = pairs.l_max + 1;
     double* const a = matrix + m * side * side;
     double const* const p = table + pairs.offset(m);
-    std::size_t const skip = m == 0 ? 1 : 0;  // no monopole
     for (std::size_t r = 0; r < n; ++r)
       for (std::size_t c = 0; c <= r; ++c) {
         double sum = 0;
         for (std::size_t j = 0; j < rows; ++j) sum += p[j * pairs.count() + r] * p[j * pairs.count() + c];
         a[r * side + c] = weight * sum;
       }
-    for (std::size_t r = skip; r < n; ++r)
-      for (std::size_t c = skip; c <= r; ++c) {
+    for (std::size_t r = 0; r < n; ++r)
+      for (std::size_t c = 0; c <= r; ++c) {
         double sum = a[r * side + c];
-        for (std::size_t k = skip; k < c; ++k) sum -= a[r * side + k] * a[c * side + k];
+        for (std::size_t k = 0; k < c; ++k) sum -= a[r * side + k] * a[c * side + k];
         a[r * side + c] = r == c ? Kokkos::sqrt(sum) : sum / a[c * side + c];
       }
     for (std::size_t part = 0; part < 2; ++part) {
       double* const x = coefficients + 2 * pairs.offset(m) + part;
-      for (std::size_t r = skip; r < n; ++r) {
+      for (std::size_t r = 0; r < n; ++r) {
         double sum = x[2 * r];
-        for (std::size_t k = skip; k < r; ++k) sum -= a[r * side + k] * x[2 * k];
+        for (std::size_t k = 0; k < r; ++k) sum -= a[r * side + k] * x[2 * k];
         x[2 * r] = sum / a[r * side + r];
       }
-      for (std::size_t r = n; r-- > skip;) {
+      for (std::size_t r = n; r-- > 0;) {
         double sum = x[2 * r];
         for (std::size_t k = r + 1; k < n; ++k) sum -= a[k * side + r] * x[2 * k];
         x[2 * r] = sum / a[r * side + r];
@@ -335,6 +334,7 @@ class Harmonics {
     for_each_item(ws_, "heliograd::harmonics_load", grid_.n_s,
                   HarmonicLoad<Scalar>{map, 1, rows, grid_.n_phi, grid_.pitch(), 1 / double(grid_.n_phi)});
     fft_forward(ws_, rows, grid_.n_s, grid_.n_phi, grid_.pitch());
+    no_mean();
     gather(middle_, grid_.n_s, rows, weight(), 0, 0, 0, 0);
     fit();
   }
@@ -342,6 +342,7 @@ class Harmonics {
   void analyse_backward(Scalar* gmap, Scalar beta) {
     fit();
     spread(middle_, grid_.n_s, rows, weight(), 0, 0);
+    no_mean();
     fft_inverse(ws_, rows, grid_.n_s, grid_.n_phi, grid_.pitch());
     for_each_item(ws_, "heliograd::harmonics_store", grid_.n_s,
                   HarmonicStore<Scalar>{rows, gmap, 1, grid_.n_phi, grid_.pitch(), beta});
@@ -411,6 +412,11 @@ class Harmonics {
     double const* const factor = kind == 1 ? factor_ : factor_ + options_.l_max + 1;
     for_each_item(ws_, "heliograd::harmonics_spread", count * grid_.pitch() / 2,
                   HarmonicSpread{pairs_, count, grid_.pitch(), table, coefficients, factor, spectrum, w, kind, phase});
+  }
+  /// The mean of a map must not reach other degrees. A fit has a place for it, the degree zero; the midpoint rule has not.
+  void no_mean() {
+    if (options_.fit == HarmonicFit::quadrature)
+      for_each_item(ws_, "heliograd::pfss_no_monopole", 2, PfssNoMonopole{rows, grid_.n_s, grid_.pitch()});
   }
   void fit() {
     if (options_.fit == HarmonicFit::quadrature) return;

@@ -182,6 +182,18 @@ struct FillPfssRadial {
   }
 };
 
+/// Takes the mean over the sphere out of a spectrum: the part without a potential.
+struct PfssNoMonopole {
+  double* spectrum;
+  std::size_t n_s, pitch;
+  KOKKOS_FUNCTION void operator()(std::size_t lane) const {
+    double sum = 0;
+    for (std::size_t j = 0; j < n_s; ++j) sum += spectrum[j * pitch + lane];
+    double const mean = sum / static_cast<double>(n_s);
+    for (std::size_t j = 0; j < n_s; ++j) spectrum[j * pitch + lane] -= mean;
+  }
+};
+
 }  // namespace detail
 
 /// The tables of the rows, in memory of the scope.
