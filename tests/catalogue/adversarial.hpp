@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,7 +19,6 @@ inline std::vector<heliograd::testing::OpCase> cross_entropy_cases() {
   using namespace heliograd::testing;
   Extents const shape{2, 5, 6, 1};
   std::vector<OpCase> cases;
-  auto const softplus = [](double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); };
   auto const add = [&](std::string const& name, bool logits, double low, double high) {
     cases.push_back({name,
                      {{shape, low, high}, {shape, 0, 1}},
@@ -26,11 +26,10 @@ inline std::vector<heliograd::testing::OpCase> cross_entropy_cases() {
                        auto const x = in.template var<4>(0), t = in.template var<4>(1);
                        return logits ? heliograd::loss::bce_with_logits(x, t) : heliograd::loss::bce(x, t);
                      },
-                     logits ? reference::mean_of_pairs(std::function<double(double, double)>(
-                                  [=](double z, double t) { return softplus(z) - t * z; }))
-                            : reference::mean_of_pairs(std::function<double(double, double)>([](double p, double t) {
-                                return -t * std::log(p + 1e-12) - (1 - t) * std::log(1 - p + 1e-12);
-                              }))});
+                     reference::mean_of_pairs([logits](auto x, auto t) {
+                       return logits ? reference::softplus(x) - t * x
+                                     : -t * std::log(x + 1e-12) - (1.0 - t) * std::log(1.0 - x + 1e-12);
+                     })});
     cases.back().second_order = true;
     cases.back().refusals = {{{{1, 2, 3, 1}, {1, 3, 2, 1}}, {"[1, 2, 3, 1]", "[1, 3, 2, 1]"}}};
     cases.back().peer =
@@ -43,31 +42,40 @@ inline std::vector<heliograd::testing::OpCase> cross_entropy_cases() {
   return cases;
 }
 
+/// A price of one verdict, for any number.
+struct Price {
+  std::function<double(double)> of_real;
+  std::function<std::complex<double>(std::complex<double>)> of_complex;
+  template <class F>
+  Price(F const& f) : of_real(f), of_complex(f) {}  // NOLINT(google-explicit-constructor)
+  double operator()(double d) const { return of_real(d); }
+  std::complex<double> operator()(std::complex<double> const& d) const { return of_complex(d); }
+};
+
 /// Both sides of every game, for two discriminators of different sizes: real and fake verdicts of each.
 inline std::vector<heliograd::testing::OpCase> adversarial_cases() {
   using namespace heliograd::testing;
   using heliograd::loss::AdversarialOptions;
   using heliograd::loss::Game;
-  using Price = std::function<double(double)>;
   struct Rules {
     std::string name;
     Game game;
     double low, high;
     Price real, fake, to_be_real;
   };
-  Price const for_probability = [](double d) { return -std::log(d + 1e-12); };
-  Price const against = [](double d) { return -std::log(1 - d + 1e-12); };
-  Price const softplus = [](double d) { return std::max(d, 0.0) + std::log1p(std::exp(-std::abs(d))); };
-  Price const softminus = [=](double d) { return softplus(-d); };
-  Price const identity = [](double d) { return d; };
-  Price const negative = [](double d) { return -d; };
+  Price const for_probability = [](auto d) { return -std::log(d + 1e-12); };
+  Price const against = [](auto d) { return -std::log(1.0 - d + 1e-12); };
+  Price const softplus = [](auto d) { return reference::softplus(d); };
+  Price const softminus = [](auto d) { return reference::softplus(-d); };
+  Price const identity = [](auto d) { return d; };
+  Price const negative = [](auto d) { return -d; };
   std::vector<Rules> const games{
       {"probability", Game::probability, 0.05, 0.95, for_probability, against, for_probability},
       {"logit", Game::logit, -4, 4, softminus, softplus, softminus},
-      {"least squares", Game::least_squares, -1, 2, [](double d) { return (d - 1) * (d - 1); },
-       [](double d) { return d * d; }, [](double d) { return (d - 1) * (d - 1); }},
-      {"hinge", Game::hinge, -2, 2, [](double d) { return std::max(0.0, 1 - d); },
-       [](double d) { return std::max(0.0, 1 + d); }, negative},
+      {"least squares", Game::least_squares, -1, 2, [](auto d) { return (d - 1.0) * (d - 1.0); },
+       [](auto d) { return d * d; }, [](auto d) { return (d - 1.0) * (d - 1.0); }},
+      {"hinge", Game::hinge, -2, 2, [](auto d) { return reference::positive_part(1.0 - d); },
+       [](auto d) { return reference::positive_part(1.0 + d); }, negative},
       {"wasserstein", Game::wasserstein, -2, 2, negative, identity, negative}};
 
   std::vector<OpCase> cases;
@@ -89,14 +97,14 @@ inline std::vector<heliograd::testing::OpCase> adversarial_cases() {
                            return generator ? heliograd::loss::generator(fake, options)
                                             : heliograd::loss::discriminator(real, fake, options);
                          },
-                         [rules, options, generator](std::vector<HostTensor> const& in) {
-                           double sum = 0;
+                         [rules, options, generator]<class T>(reference::Tensors<T> const& in) {
+                           T sum = 0;
                            for (std::size_t s = 0; s < 2; ++s)
                              sum += generator ? reference::mean_price(in[2 * s + 1], rules.to_be_real)
                                               : reference::mean_price(in[2 * s], rules.real) +
                                                     reference::mean_price(in[2 * s + 1], rules.fake);
                            if (options.halve_discriminator && !generator) sum /= 2;
-                           return reference::number(options.average_scales ? sum / 2 : sum);
+                           return reference::number<T>(options.average_scales ? sum / 2.0 : sum);
                          }});
         cases.back().second_order = true;
         cases.back().float_bar = 1e-6;  // sums of four means, some of either sign
@@ -108,13 +116,13 @@ inline std::vector<heliograd::testing::OpCase> feature_matching_cases() {
   using namespace heliograd::testing;
   std::vector<OpCase> cases;
   for (std::vector<double> const& weights : {std::vector<double>{}, std::vector<double>{0.5, 4}}) {
-    auto const reference = [weights](std::vector<HostTensor> const& in) {
-      double sum = 0;
+    auto const plain = [weights]<class T>(reference::Tensors<T> const& in) {
+      T sum = 0;
       for (std::size_t l = 0; l < 2; ++l) {
-        double layer = 0;
+        T layer = 0;
         for (std::size_t i = 0; i < in[2 * l].size(); ++i)
-          layer += std::abs(in[2 * l].values[i] - in[2 * l + 1].values[i]);
-        sum += (weights.empty() ? 1 : weights[l]) * layer / static_cast<double>(in[2 * l].size());
+          layer += reference::magnitude(in[2 * l].values[i] - in[2 * l + 1].values[i]);
+        sum += (weights.empty() ? 1.0 : weights[l]) * layer / static_cast<double>(in[2 * l].size());
       }
       return reference::number(sum);
     };
@@ -125,7 +133,7 @@ inline std::vector<heliograd::testing::OpCase> feature_matching_cases() {
            return heliograd::loss::feature_matching(std::vector{in.template var<4>(0), in.template var<4>(2)},
                                                     std::vector{in.template var<4>(1), in.template var<4>(3)}, weights);
          },
-         reference,
+         plain,
          true});
   }
   return cases;

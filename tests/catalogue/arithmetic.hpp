@@ -28,40 +28,40 @@ struct Charbonnier {
 inline auto arithmetic_cases() {
   using namespace heliograd::testing;
   using reference::elementwise;
-  auto const sum_of_all = [](std::vector<HostTensor> const& x) {
-    HostTensor y = host_zeros({});
-    for (double const v : x[0].values) y.values[0] += v;
+  auto const sum_of_all = []<class T>(reference::Tensors<T> const& x) {
+    auto y = host_zeros<T>({});
+    for (T const& v : x[0].values) y.values[0] += v;
     return y;
   };
-  auto const mean_of_all = [=](std::vector<HostTensor> const& x) {
-    HostTensor y = sum_of_all(x);
+  auto const mean_of_all = [=](auto const& x) {
+    auto y = sum_of_all(x);
     y.values[0] /= static_cast<double>(x[0].size());
     return y;
   };
   std::vector<InputSpec> const two = {{{2, 3, 5, 3}}, {{2, 3, 5, 3}}};
   std::vector cases{
       OpCase{"add", two, [](auto const& in) { return in.template var<4>(0) + in.template var<4>(1); },
-             elementwise([](double a, double b) { return a + b; }), true},
+             elementwise([](auto a, auto b) { return a + b; }), true},
       OpCase{"subtract", two, [](auto const& in) { return in.template var<4>(0) - in.template var<4>(1); },
-             elementwise([](double a, double b) { return a - b; }), true},
+             elementwise([](auto a, auto b) { return a - b; }), true},
       OpCase{"multiply", two, [](auto const& in) { return in.template var<4>(0) * in.template var<4>(1); },
-             elementwise([](double a, double b) { return a * b; }), true},
+             elementwise([](auto a, auto b) { return a * b; }), true},
       OpCase{"multiply: a Var with itself",
              {{{2, 3, 5, 3}}},
              [](auto const& in) {
                auto const x = in.template var<4>(0);
                return x * x;
              },
-             elementwise([](double a) { return a * a; }),
+             elementwise([](auto a) { return a * a; }),
              true},
       OpCase{"divide",
              {{{4, 7}}, {{4, 7}, 0.5, 2.0}},
              [](auto const& in) { return in.template var<2>(0) / in.template var<2>(1); },
-             elementwise([](double a, double b) { return a / b; })},
+             elementwise([](auto a, auto b) { return a / b; })},
       OpCase{"affine",
              {{{17}}},
              [](auto const& in) { return heliograd::affine(in.template var<1>(0), 3.0, -2.0); },
-             elementwise([](double a) { return 3 * a - 2; }),
+             elementwise([](auto a) { return 3.0 * a - 2.0; }),
              true},
       OpCase{"pointwise: charbonnier", two,
              [](auto const& in) {
@@ -70,7 +70,7 @@ inline auto arithmetic_cases() {
                return heliograd::pointwise("test::charbonnier", Charbonnier<Scalar>{Scalar(0.01)}, a,
                                            in.template var<4>(1));
              },
-             elementwise([](double a, double b) { return std::sqrt((a - b) * (a - b) + 0.01); })},
+             elementwise([](auto a, auto b) { return std::sqrt((a - b) * (a - b) + 0.01); })},
       OpCase{"sum",
              {{{2, 3, 5, 3}}},
              [](auto const& in) { return heliograd::sum(in.template var<4>(0)); },

@@ -19,7 +19,7 @@ inline std::vector<heliograd::testing::OpCase> attention_cases() {
     OpCase one{"softmax: rows of " + std::to_string(x.back()),
                {{x, -4, 4}},
                [](auto const& in) { return heliograd::softmax(in.template var<3>(0)); },
-               [](std::vector<HostTensor> const& in) { return reference::softmax(in[0]); }};
+               [](auto const& in) { return reference::softmax(in[0]); }};
     one.per_image = {0};
     one.second_order = true;
     one.peer = "torch.softmax(x[0], -1)";
@@ -42,7 +42,7 @@ inline std::vector<heliograd::testing::OpCase> attention_cases() {
                    " heads",
                {{{n, queries, heads * depth}, -2, 2}, {{n, keys, heads * depth}, -2, 2}, {{n, keys, heads * width}}},
                op({heads, scale}),
-               [=](std::vector<HostTensor> const& in) { return reference::attention(in, heads, used); }};
+               [=](auto const& in) { return reference::attention(in, heads, used); }};
     one.per_image = {0, 1, 2};
     one.second_order = true;
     if (keys == 1)  // the one weight is 1 whatever queries and keys say: their gradients are rounding errors of zero

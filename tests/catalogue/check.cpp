@@ -7,7 +7,9 @@
 #include <catch2/interfaces/catch_interfaces_capture.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cmath>
+#include <complex>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <type_traits>
@@ -27,6 +29,7 @@ using hgt::Evaluation;
 using hgt::HostTensor;
 using hgt::OpCase;
 using Tensors = std::vector<HostTensor>;
+namespace tools = Kokkos::Tools::Experimental;
 
 /// In extended precision: its rounding must not be taken for an error of what is compared.
 double dot(std::vector<double> const& a, std::vector<double> const& b) {
@@ -107,6 +110,14 @@ void check_gradients(OpCase const& op_case, Margins& margins) {
     CHECK(worst <= 1.0);
     margins.gradient = std::max(margins.gradient, worst);
   }
+  auto const again = hgt::evaluate<double>(op_case, inputs, {.used_again = true});
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    if (!op_case.inputs[k].differentiable) continue;
+    auto expected = in_double.gradients[k];
+    for (double& g : expected) g += 1;
+    INFO("gradient of input " << k << ", which is used a second time");
+    CHECK(hgt::compare(again.gradients[k], expected).relative <= 1e-14);
+  }
   auto const in_float = hgt::evaluate<float>(op_case, inputs);
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     if (!op_case.inputs[k].differentiable) continue;
@@ -120,6 +131,34 @@ void check_gradients(OpCase const& op_case, Margins& margins) {
   hgt::EvaluateOptions const options{.weights = integer_weights(in_double.values.size())};
   INFO("single- and double-precision gradients on integers");
   CHECK(hgt::evaluate<float>(op_case, integers, options) == hgt::evaluate<double>(op_case, integers, options));
+}
+
+/// Double-precision gradients against complex-step derivatives of the reference: up to about a hundred entries of each input.
+void check_complex_step(OpCase const& op_case, Margins& margins) {
+  if (!op_case.reference.analytic()) return;
+  constexpr double step = 1e-20;
+  auto const inputs = hgt::draw_inputs(op_case, false);
+  auto const gradients = hgt::evaluate<double>(op_case, inputs).gradients;
+  std::vector<hgt::ComplexTensor> moved;
+  for (auto const& x : inputs) moved.push_back({x.shape, {x.values.begin(), x.values.end()}});
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    if (!op_case.inputs[k].differentiable) continue;
+    std::vector<double> exact, found;
+    for (std::size_t i = 0; i < inputs[k].size(); i += 1 + inputs[k].size() / 100) {
+      moved[k].values[i] = {inputs[k].values[i], step};
+      auto const y = op_case.reference(moved);
+      auto const weights = hgt::projection(y.size());
+      double slope = 0;
+      for (std::size_t o = 0; o < y.size(); ++o) slope += weights[o] * y.values[o].imag();
+      exact.push_back(slope / step);
+      found.push_back(gradients.at(k).at(i));
+      moved[k].values[i] = inputs[k].values[i];
+    }
+    auto const error = hgt::compare(found, exact);
+    INFO("gradient of input " << k << " by the complex step: relative error " << error.relative);
+    CHECK(error.relative <= 1e-12);
+    margins.complex_step = std::max(margins.complex_step, error.relative / 1e-12);
+  }
 }
 
 /// Gradients of gradients against central differences of gradients, for the sum of weights * y * y: a linear op has some as
@@ -220,11 +259,11 @@ Tensors repeat_images(OpCase const& op_case, Tensors const& inputs, std::vector<
   return batch;
 }
 
-/// Each image has the same bits, value and gradient, alone and in a batch of three.
+/// Each image has the same bits, value and gradient, alone and in a batch of at least three.
 template <class Scalar>
 void check_batch(OpCase const& op_case) {
   INFO((std::is_same_v<Scalar, float> ? "float" : "double"));
-  constexpr std::size_t count = 3;
+  std::size_t const count = std::max<std::size_t>(3, op_case.inputs[op_case.per_image.front()].shape.front());
   auto const shared = hgt::draw_inputs(op_case, false);
   std::vector<Tensors> images;
   for (std::size_t image = 0; image < count; ++image) {
@@ -307,6 +346,46 @@ void check_bits(OpCase const& op_case) {
 #endif
 }
 
+std::size_t launches = 0;
+
+/// Counts what is launched on any device while it lives.
+struct CountLaunches {
+  CountLaunches() {
+    launches = 0;
+    auto const begin = [](char const*, std::uint32_t, std::uint64_t*) { ++launches; };
+    tools::set_begin_parallel_for_callback(begin);
+    tools::set_begin_parallel_reduce_callback(begin);
+    tools::set_begin_parallel_scan_callback(begin);
+    tools::set_begin_deep_copy_callback([](Kokkos_Profiling_SpaceHandle, char const*, void const*,
+                                           Kokkos_Profiling_SpaceHandle, char const*, void const*,
+                                           std::uint64_t) { ++launches; });
+  }
+  ~CountLaunches() {
+    tools::set_begin_parallel_for_callback(nullptr);
+    tools::set_begin_parallel_reduce_callback(nullptr);
+    tools::set_begin_parallel_scan_callback(nullptr);
+    tools::set_begin_deep_copy_callback(nullptr);
+  }
+};
+
+/// A dry run has the same shapes, forward and backward, and launches nothing.
+void check_dry(OpCase const& op_case) {
+  using B = hgt::AnyOp::backend<float>;
+  B::execution_space const exec;
+  auto const tensors = hgt::draw_inputs(op_case, false);
+  auto const expected = hgt::evaluate<float>(op_case, tensors, {.backward = false}).shape;
+  hgt::Inputs<B> inputs(exec, op_case.inputs, tensors);
+  heliograd::Tape<B> tape(exec, {.dry = true});
+  hgt::Extents shape;
+  CountLaunches const counting;
+  inputs.begin(tape);
+  auto const y = op_case.op.in<float>()(inputs, shape);
+  if (y.wants_grad()) tape.backward(heliograd::sum(y));
+  INFO("a dry run");
+  CHECK(shape == expected);
+  CHECK(launches == 0);
+}
+
 Margins check(OpCase const& op_case) {
   INFO("op case: " << op_case.name);
   Margins margins;
@@ -317,6 +396,7 @@ Margins check(OpCase const& op_case) {
   }
   check_values(op_case, margins);
   check_gradients(op_case, margins);
+  check_complex_step(op_case, margins);
   check_second_order(op_case, margins);
   if (op_case.linear) {
     check_linear<double>(op_case, false);
@@ -328,6 +408,7 @@ Margins check(OpCase const& op_case) {
     check_batch<double>(op_case);
   }
   check_bits(op_case);
+  check_dry(op_case);
   return margins;
 }
 

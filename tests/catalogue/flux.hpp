@@ -22,7 +22,7 @@ inline std::vector<heliograd::testing::OpCase> flux_cases() {
                        return heliograd::loss::net_flux(in.template var<4>(0), in.template var<4>(1),
                                                         weights_of(in, weighted));
                      },
-                     reference::squared_flux([](double b) { return b; }), !weighted});
+                     reference::squared_flux([](auto b) { return b; }), !weighted});
     for (double const smooth : {0.0, 0.3}) {
       auto inputs = weighted_pair({3, 4, 5, 1}, weighted, 0.5);
       inputs[0].kinks = inputs[1].kinks = {0};
@@ -31,7 +31,7 @@ inline std::vector<heliograd::testing::OpCase> flux_cases() {
                          return heliograd::loss::unsigned_flux(in.template var<4>(0), in.template var<4>(1), smooth,
                                                                weights_of(in, weighted));
                        },
-                       reference::squared_flux([smooth](double b) { return std::sqrt(b * b + smooth * smooth); })});
+                       reference::squared_flux([smooth](auto b) { return std::sqrt(b * b + smooth * smooth); })});
     }
   }
   for (OpCase& c : cases) c.refusals = pair_refusals(c.inputs.size() > 2);

@@ -36,18 +36,18 @@ inline auto loss_cases() {
   std::vector cases{
       OpCase{"mse", pair({2, 4, 4, 2}),
              [](auto const& in) { return loss::mse(in.template var<4>(0), in.template var<4>(1)); },
-             reference::mean_penalty([](double d) { return d * d; }), true},
+             reference::mean_penalty([](auto d) { return d * d; }), true},
       OpCase{"mse: rank 2", pair({5, 7}),
              [](auto const& in) { return loss::mse(in.template var<2>(0), in.template var<2>(1)); },
-             reference::mean_penalty([](double d) { return d * d; })},
+             reference::mean_penalty([](auto d) { return d * d; })},
       OpCase{"mse, weights", std::vector<InputSpec>{{{5, 7}}, {{5, 7}}, {{5, 7}, -0.5, 1.5, false}},
              [](auto const& in) {
                return loss::mse(in.template var<2>(0), in.template var<2>(1), {in.template var<2>(2).value});
              },
-             reference::weighted_mean_penalty([](double d) { return d * d; })},
+             reference::weighted_mean_penalty([](auto d) { return d * d; })},
       OpCase{"l1", std::vector<InputSpec>{{{2, 4, 4, 2}, -1, 0}, {{2, 4, 4, 2}, 0.01, 1}},
              [](auto const& in) { return loss::l1(in.template var<4>(0), in.template var<4>(1)); },
-             reference::mean_penalty([](double d) { return std::abs(d); }), true},
+             reference::mean_penalty([](auto d) { return reference::magnitude(d); }), true},
       OpCase{"gradient", pair({2, 8, 8, 1}),
              [](auto const& in) { return loss::gradient(in.template var<4>(0), in.template var<4>(1)); },
              reference::mean_sobel_energy(0.125), true},

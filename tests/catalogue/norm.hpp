@@ -85,8 +85,7 @@ inline std::vector<heliograd::testing::OpCase> norm_cases() {
                    (negative_slope == 1   ? "1"
                     : negative_slope == 0 ? "0"
                                           : "1/4"),
-               inputs, NormOp{kind.norm, negative_slope},
-               [rule](std::vector<HostTensor> const& in) { return reference::norm(in, rule); }};
+               inputs, NormOp{kind.norm, negative_slope}, [rule](auto const& in) { return reference::norm(in, rule); }};
     one.second_order = true;
     one.exact_on_integers = rule.identity;
     one.linear = rule.identity && negative_slope == 1;

@@ -38,6 +38,7 @@ class Record {
                          {{"float", margins.in_float},
                           {"double", margins.in_double},
                           {"gradient", margins.gradient},
+                          {"complex_step", margins.complex_step},
                           {"twice", margins.twice},
                           {"float_gradient", margins.gradient_in_float}}}};
     for (std::size_t k = 0; k < inputs.size(); ++k)

@@ -14,7 +14,8 @@ struct Margins {
   double in_double = 0;
   double gradient = 0;
   double gradient_in_float = 0;
-  double twice = -1;  ///< gradients of gradients; negative: there are none
+  double complex_step = -1;  ///< gradients by the complex step; negative: the reference is not analytic
+  double twice = -1;         ///< gradients of gradients; negative: there are none
 };
 
 /// Leaves what the cases of a family compute for other programs: FAMILY.jsonl has a line per case, which says where in

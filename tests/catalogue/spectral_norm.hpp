@@ -28,7 +28,7 @@ inline std::vector<heliograd::testing::OpCase> spectral_norm_cases() {
                    std::to_string(iterations) + " iterations",
                {{weight, -0.5, 1, iterations == 0}, {{weight[3]}, 0.2, 1, false}, {{rows}, 0.2, 1, false}},
                op(iterations),
-               [=](std::vector<HostTensor> const& in) { return reference::spectral_norm(in, iterations); }};
+               [=](auto const& in) { return reference::spectral_norm(in, iterations); }};
     one.second_order = iterations == 0;
     one.float_bar = 1e-6;
     one.double_bar = 1e-14;
@@ -43,7 +43,7 @@ inline std::vector<heliograd::testing::OpCase> spectral_norm_cases() {
   OpCase product{"modulate",
                  {{{2, 3, 5, 3}}, {{2, 3, 5, 3}}},
                  [](auto const& in) { return heliograd::modulate(in.template var<4>(0), in.template var<4>(1)); },
-                 reference::elementwise([](double x, double mask) { return x * (1 + mask); }),
+                 reference::elementwise([](auto x, auto mask) { return x * (1.0 + mask); }),
                  true};
   product.second_order = true;
   product.peer = "x[0] * (1 + x[1])";

@@ -107,7 +107,8 @@ def rows(cases, results):
         yield [f"`{op}`", mine[0].line["family"], str(len(mine)), "yes" if gradient else "",
                yes(c.line["margins"]["twice"] >= 0 for c in mine) if gradient else "", yes(c.line["exact"] for c in mine),
                yes(c.line["linear"] for c in mine), f"{margin['float']:.2f}", f"{margin['double']:.2f}",
-               f"{margin['gradient']:.2f}" if gradient else "", f"{margin['float_gradient']:.2f}" if gradient else "", *peer]
+               f"{margin['gradient']:.2f}" if gradient else "",
+               f"{margin['complex_step']:.2f}" if margin["complex_step"] >= 0 else "", f"{margin['float_gradient']:.2f}" if gradient else "", *peer]
 
 
 HEAD = """# What is supported
@@ -120,7 +121,7 @@ against PyTorch in double. Where they are empty PyTorch has no such op, or {wher
 
 """
 TITLES = ["op", "family", "cases", "gradient", "twice", "exact on integers", "linear, adjoint", "float: error over bar", "double",
-          "gradient", "float gradient", "PyTorch: distance", "values, float: ours / theirs", "gradients, float"]
+          "gradient", "by complex step", "float gradient", "PyTorch: distance", "values, float: ours / theirs", "gradients, float"]
 
 
 def main():

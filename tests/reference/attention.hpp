@@ -7,17 +7,20 @@
 #include <vector>
 
 #include <heliograd/testing/op_case.hpp>
+#include "reference/number.hpp"
 
 namespace test::reference {
 
 /// Exponentials that sum to one, along the last axis.
-inline heliograd::testing::HostTensor softmax(heliograd::testing::HostTensor const& x) {
+template <class T>
+heliograd::testing::HostTensorOf<T> softmax(heliograd::testing::HostTensorOf<T> const& x) {
   auto y = x;
   std::size_t const width = x.shape.back();
   for (std::size_t row = 0; row < x.size() / width; ++row) {
-    double* const v = y.values.data() + row * width;
-    double const peak = *std::max_element(v, v + width);
-    double total = 0;
+    T* const v = y.values.data() + row * width;
+    double peak = real_part(v[0]);
+    for (std::size_t i = 0; i < width; ++i) peak = std::max(peak, real_part(v[i]));
+    T total = 0;
     for (std::size_t i = 0; i < width; ++i) total += v[i] = std::exp(v[i] - peak);
     for (std::size_t i = 0; i < width; ++i) v[i] /= total;
   }
@@ -25,15 +28,15 @@ inline heliograd::testing::HostTensor softmax(heliograd::testing::HostTensor con
 }
 
 /// q, k, v [n, rows, heads * width]; with the matrix of weights in memory.
-inline heliograd::testing::HostTensor attention(std::vector<heliograd::testing::HostTensor> const& in,
-                                                std::size_t heads, double scale) {
+template <class T = double>
+heliograd::testing::HostTensorOf<T> attention(Tensors<T> const& in, std::size_t heads, double scale) {
   auto const &q = in[0], &k = in[1], &v = in[2];
   std::size_t const batch = q.shape[0], queries = q.shape[1], keys = k.shape[1];
   std::size_t const depth = q.shape[2] / heads, width = v.shape[2] / heads;
-  auto o = heliograd::testing::host_zeros({batch, queries, v.shape[2]});
+  auto o = heliograd::testing::host_zeros<T>({batch, queries, v.shape[2]});
   for (std::size_t n = 0; n < batch; ++n)
     for (std::size_t h = 0; h < heads; ++h) {
-      auto weights = heliograd::testing::host_zeros({queries, keys});
+      auto weights = heliograd::testing::host_zeros<T>({queries, keys});
       for (std::size_t i = 0; i < queries; ++i)
         for (std::size_t j = 0; j < keys; ++j)
           for (std::size_t c = 0; c < depth; ++c)

@@ -5,14 +5,15 @@
 #include <vector>
 
 #include <heliograd/testing/op_case.hpp>
+#include "reference/number.hpp"
 
 namespace test::reference {
 
 /// The mean over all elements of penalty(x - y).
 template <class Penalty>
 auto mean_penalty(Penalty penalty) {
-  return [penalty](std::vector<heliograd::testing::HostTensor> const& in) {
-    auto mean = heliograd::testing::host_zeros({});
+  return [penalty]<class T>(Tensors<T> const& in) {
+    auto mean = heliograd::testing::host_zeros<T>({});
     for (std::size_t i = 0; i < in[0].size(); ++i) mean.values[0] += penalty(in[0].values[i] - in[1].values[i]);
     mean.values[0] /= static_cast<double>(in[0].size());
     return mean;
@@ -22,11 +23,11 @@ auto mean_penalty(Penalty penalty) {
 /// The mean of penalty(x - y) with weights in[2], of which only positive ones count.
 template <class Penalty>
 auto weighted_mean_penalty(Penalty penalty) {
-  return [penalty](std::vector<heliograd::testing::HostTensor> const& in) {
-    auto mean = heliograd::testing::host_zeros({});
-    double total = 0;
+  return [penalty]<class T>(Tensors<T> const& in) {
+    auto mean = heliograd::testing::host_zeros<T>({});
+    T total = 0;
     for (std::size_t i = 0; i < in[0].size(); ++i) {
-      if (in[2].values[i] <= 0) continue;
+      if (real_part(in[2].values[i]) <= 0) continue;
       mean.values[0] += in[2].values[i] * penalty(in[0].values[i] - in[1].values[i]);
       total += in[2].values[i];
     }

@@ -6,19 +6,20 @@
 #include <vector>
 
 #include <heliograd/testing/op_case.hpp>
+#include "reference/number.hpp"
 
 namespace test::reference {
 
 /// weight [..., columns], u [columns], v [rows].
-inline heliograd::testing::HostTensor spectral_norm(std::vector<heliograd::testing::HostTensor> const& in,
-                                                    int iterations) {
+template <class T>
+heliograd::testing::HostTensorOf<T> spectral_norm(Tensors<T> const& in, int iterations) {
   auto y = in[0];
   auto u = in[1].values, v = in[2].values;
   auto const w = [&](std::size_t row, std::size_t column) { return in[0].values[row * u.size() + column]; };
-  auto const unit = [](std::vector<double>& x) {
-    double square = 0;
-    for (double const value : x) square += value * value;
-    for (double& value : x) value /= std::sqrt(square);
+  auto const unit = [](std::vector<T>& x) {
+    T square = 0;
+    for (T const& value : x) square += value * value;
+    for (T& value : x) value /= std::sqrt(square);
   };
   for (int i = 0; i < iterations; ++i) {
     for (std::size_t r = 0; r < v.size(); ++r) {
@@ -32,10 +33,10 @@ inline heliograd::testing::HostTensor spectral_norm(std::vector<heliograd::testi
     }
     unit(u);
   }
-  double sigma = 0;
+  T sigma = 0;
   for (std::size_t r = 0; r < v.size(); ++r)
     for (std::size_t c = 0; c < u.size(); ++c) sigma += v[r] * w(r, c) * u[c];
-  for (double& value : y.values) value /= sigma;
+  for (T& value : y.values) value /= sigma;
   return y;
 }
 

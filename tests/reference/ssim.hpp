@@ -6,14 +6,16 @@
 #include <vector>
 
 #include <heliograd/testing/op_case.hpp>
+#include "reference/number.hpp"
 
 namespace test::reference {
 
 /// The structural similarity in every 11 x 11 window inside the images: sums over the window's 121 pixels, first the means,
 /// then the moments about them.
-inline heliograd::testing::HostTensor ssim_map(heliograd::testing::HostTensor const& x,
-                                               heliograd::testing::HostTensor const& y, double range,
-                                               bool luminance_of_magnitude, double sigma = 1.5) {
+template <class T>
+heliograd::testing::HostTensorOf<T> ssim_map(heliograd::testing::HostTensorOf<T> const& x,
+                                             heliograd::testing::HostTensorOf<T> const& y, double range,
+                                             bool luminance_of_magnitude, double sigma = 1.5) {
   constexpr std::size_t side = 11;
   std::vector<double> weight(side * side);
   double sum = 0;
@@ -27,14 +29,14 @@ inline heliograd::testing::HostTensor ssim_map(heliograd::testing::HostTensor co
   double const c1 = std::pow(0.01 * range, 2);
   double const c2 = std::pow(0.03 * range, 2);
   auto const& s = x.shape;
-  auto map = heliograd::testing::host_zeros({s[0], s[1] - side + 1, s[2] - side + 1, s[3]});
+  auto map = heliograd::testing::host_zeros<T>({s[0], s[1] - side + 1, s[2] - side + 1, s[3]});
   std::size_t out = 0;
   for (std::size_t n = 0; n < s[0]; ++n)
     for (std::size_t i = 0; i + side <= s[1]; ++i)
       for (std::size_t j = 0; j + side <= s[2]; ++j)
         for (std::size_t c = 0; c < s[3]; ++c) {
           auto const over_window = [&](auto const& term) {
-            double total = 0;
+            T total = 0;
             for (std::size_t a = 0; a < side; ++a)
               for (std::size_t b = 0; b < side; ++b) {
                 std::size_t const at = ((n * s[1] + i + a) * s[2] + j + b) * s[3] + c;
@@ -42,25 +44,25 @@ inline heliograd::testing::HostTensor ssim_map(heliograd::testing::HostTensor co
               }
             return total;
           };
-          double const mx = over_window([](double p, double) { return p; });
-          double const my = over_window([](double, double q) { return q; });
-          double const lx = luminance_of_magnitude ? over_window([](double p, double) { return std::abs(p); }) : mx;
-          double const ly = luminance_of_magnitude ? over_window([](double, double q) { return std::abs(q); }) : my;
-          double const vx = over_window([&](double p, double) { return (p - mx) * (p - mx); });
-          double const vy = over_window([&](double, double q) { return (q - my) * (q - my); });
-          double const vxy = over_window([&](double p, double q) { return (p - mx) * (q - my); });
-          map.values[out++] = (2 * lx * ly + c1) / (lx * lx + ly * ly + c1) * (2 * vxy + c2) / (vx + vy + c2);
+          T const mx = over_window([](T p, T) { return p; });
+          T const my = over_window([](T, T q) { return q; });
+          T const lx = luminance_of_magnitude ? over_window([](T p, T) { return magnitude(p); }) : mx;
+          T const ly = luminance_of_magnitude ? over_window([](T, T q) { return magnitude(q); }) : my;
+          T const vx = over_window([&](T p, T) { return (p - mx) * (p - mx); });
+          T const vy = over_window([&](T, T q) { return (q - my) * (q - my); });
+          T const vxy = over_window([&](T p, T q) { return (p - mx) * (q - my); });
+          map.values[out++] = (2.0 * lx * ly + c1) / (lx * lx + ly * ly + c1) * (2.0 * vxy + c2) / (vx + vy + c2);
         }
   return map;
 }
 
 /// One minus the mean similarity.
 inline auto ssim_loss(double range, bool luminance_of_magnitude) {
-  return [=](std::vector<heliograd::testing::HostTensor> const& in) {
+  return [=]<class T>(Tensors<T> const& in) {
     auto const map = ssim_map(in[0], in[1], range, luminance_of_magnitude);
-    auto loss = heliograd::testing::host_zeros({});
-    for (double const v : map.values) loss.values[0] += v / static_cast<double>(map.size());
-    loss.values[0] = 1 - loss.values[0];
+    auto loss = heliograd::testing::host_zeros<T>({});
+    for (T const& v : map.values) loss.values[0] += v / static_cast<double>(map.size());
+    loss.values[0] = 1.0 - loss.values[0];
     return loss;
   };
 }

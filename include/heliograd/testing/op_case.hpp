@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <complex>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -30,19 +31,45 @@ namespace heliograd::inline HELIOGRAD_ABI::testing {
 using Extents = std::vector<std::size_t>;
 
 /// A tensor on the host, as references see it.
-struct HostTensor {
+template <class T>
+struct HostTensorOf {
   Extents shape;
-  std::vector<double> values;
+  std::vector<T> values;
 
   std::size_t size() const { return values.size(); }
 };
+using HostTensor = HostTensorOf<double>;
+using ComplexTensor = HostTensorOf<std::complex<double>>;
 
 /// A host tensor of zeros.
-inline HostTensor host_zeros(Extents shape) {
+template <class T = double>
+HostTensorOf<T> host_zeros(Extents shape) {
   std::size_t size = 1;
   for (std::size_t const extent : shape) size *= extent;
-  return {std::move(shape), std::vector<double>(size)};
+  return {std::move(shape), std::vector<T>(size)};
 }
+
+/// The definition of an op, in plain loops: a function from `std::vector<HostTensor>` to HostTensor. If it takes complex tensors
+/// as well (a generic lambda, analytic in all differentiable inputs), gradients are compared with its complex-step derivatives
+/// \f$ \mathrm{Im}\, f(x + i h) / h \f$, which no difference spoils: h is 1e-20.
+class Reference {
+ public:
+  Reference() = default;
+  template <class F>
+    requires std::invocable<F const&, std::vector<HostTensor> const&>
+  Reference(F const& f) : real_(f) {  // NOLINT(google-explicit-constructor): a case is declared with the lambda itself
+    if constexpr (std::invocable<F const&, std::vector<ComplexTensor> const&>) complex_ = f;
+  }
+
+  explicit operator bool() const { return static_cast<bool>(real_); }
+  bool analytic() const { return static_cast<bool>(complex_); }
+  HostTensor operator()(std::vector<HostTensor> const& in) const { return real_(in); }
+  ComplexTensor operator()(std::vector<ComplexTensor> const& in) const { return complex_(in); }
+
+ private:
+  std::function<HostTensor(std::vector<HostTensor> const&)> real_;
+  std::function<ComplexTensor(std::vector<ComplexTensor> const&)> complex_;
+};
 
 /// One input of an op and how its values are drawn.
 struct InputSpec {
@@ -96,6 +123,8 @@ class Inputs {
 
   /// Inputs a gradient is wanted of are parameters that are not frozen.
   std::vector<Param<1, B>> const& params() const { return params_; }
+  /// All inputs, flat.
+  std::vector<Var<1, B>> const& vars() const { return vars_; }
 
  private:
   Tape<B>* tape_ = nullptr;
@@ -171,7 +200,7 @@ struct OpCase {
   AnyOp op;  ///< a generic lambda `[](auto const& in) { return relu(in.template var<4>(0)); }`
   /// The definition, in plain loops. Without one the case stands for its refusals alone: an op with options that are
   /// never right.
-  std::function<HostTensor(std::vector<HostTensor> const&)> reference = {};
+  Reference reference = {};
   bool exact_on_integers = false;  ///< sums and products only: no rounding at all on small integers, gradients likewise
   int integer_range = 4;           ///< integers are drawn from -range..range
   double float_bar = 5e-7;         ///< relative L2 error of single precision
@@ -237,6 +266,8 @@ struct EvaluateOptions {
   /// The inputs are results of another op, and gradient memory holds NaN: an op that reads what it should overwrite, or
   /// overwrites what it should add to, gives other gradients.
   bool in_a_chain = false;
+  /// Every input is also added to the sum as it is, so that its gradient is larger by one, and the op must add its own.
+  bool used_again = false;
   AnyOp::execution_space exec = {};
 };
 
@@ -260,7 +291,11 @@ Evaluation evaluate(OpCase const& op_case, std::vector<HostTensor> const& tensor
     auto const given = weights.empty() ? projection(values.size()) : weights;
     auto const r = make_tensor<B>("projection", y.shape());
     from_host(options.exec, r, std::vector<Scalar>(given.begin(), given.end()));
-    tape.backward(sum(y * tape.constant(r)));
+    auto total = sum(y * tape.constant(r));
+    if (options.used_again)
+      for (auto const& x : inputs.vars())
+        if (x.wants_grad()) total = total + sum(x);
+    tape.backward(total);
     result.gradients.clear();
     for (auto const& param : inputs.params()) {
       auto const gradient = param.frozen() ? std::vector<Scalar>{} : to_host(options.exec, param.grad);
