@@ -30,7 +30,7 @@ inline std::vector<heliograd::testing::OpCase> linear_cases() {
     c.exact_on_integers = true;
     c.linear = true;
     c.second_order = true;
-    // Not per_image: rows are pixels of one image, and how many there are decides how their sums are blocked.
+    c.per_image = {0};  // rows do not see each other
     c.refusals = refusals;
     c.work = [](std::vector<Extents> const& s) {
       double const rows = static_cast<double>(s[0][0]);
@@ -44,6 +44,8 @@ inline std::vector<heliograd::testing::OpCase> linear_cases() {
       op_case("a few rows", {{{3, 10}}, {{10, 18}}, {{18}}},
               {{{{3, 10}, {9, 18}, {18}}, {"[3, 10]", "[9, 18]"}}, {{{3, 10}, {10, 18}, {10}}, {"[10, 18]", "[10]"}}}),
       op_case("one number out, without bias", {{{5, 33}}, {{33, 1}}}),
+      op_case("more rows than a tile", {{{40, 33}}, {{33, 18}}, {{18}}}),
+      op_case("many rows, few numbers out", {{{35, 33}}, {{33, 3}}}),
       op_case("one row", {{{1, 17}}, {{17, 4}}, {{4}}}),
   };
 }
