@@ -138,6 +138,13 @@ bool fits(hg::Conv2dOptions const& o, Shape<4> const& x, Shape<4> const& weight)
          x[2] + static_cast<std::size_t>(o.padding.left + o.padding.right) >= span(weight[1]);
 }
 
+/// Without optimisation, as where faults are planted, sweeps take one problem of so many: seconds instead of minutes.
+#ifdef __OPTIMIZE__
+constexpr int sweep_step = 1;
+#else
+constexpr int sweep_step = 13;
+#endif
+
 constexpr PaddingMode all_modes[] = {PaddingMode::zero, PaddingMode::reflect, PaddingMode::replicate,
                                      PaddingMode::periodic};
 
@@ -171,13 +178,14 @@ TEMPLATE_LIST_TEST_CASE("conv2d: all directions are exact on integers, the small
                                                   .groups = static_cast<int>(groups)};
                   Shape<4> const x{1 + dice / 4 % 2, height, width, c_in};
                   Shape<4> const weight{kh, kw, c_in / groups, c_out};
-                  if (is_float != (dice / 8 % 2 == 0) || !fits(options, x, weight)) continue;
+                  if (is_float != (dice / 8 % 2 == 0) || dice / 2048 % sweep_step != 0 || !fits(options, x, weight))
+                    continue;
                   bool const large = weight.size() * height * width > 60000;
                   if (large && dice / 16 % 8 != 0) continue;
                   check_exact<B>(x, weight, options, dice / 128 % 3 == 0, dice / 512 % 3 != 0);
                   ++problems;
                 }
-  CHECK(problems > 3000);
+  CHECK(problems > (sweep_step == 1 ? 3000 : 100));
 }
 
 TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact on integers",
@@ -193,8 +201,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: other filter shapes, steps and widths are exact
             Shape<4> const x{2, 9, 6, c_in};
             Shape<4> const weight{kh, kw, c_in, c_out};
             if (!fits(options, x, weight)) continue;
-            check_exact<B>(x, weight, options, problems % 3 == 0);
-            ++problems;
+            if (problems++ % sweep_step == 0) check_exact<B>(x, weight, options, problems % 3 == 1);
           }
   CHECK(problems > 300);
   // The layers of the networks, and blocks that do not divide the image.
@@ -245,7 +252,7 @@ TEMPLATE_LIST_TEST_CASE("conv_transpose2d: exact on integers, and adjoint", "[sw
                 };
                 if (cut(height, kh, padding.top + padding.bottom) || cut(width, kw, padding.left + padding.right))
                   continue;
-                ++problems;
+                if (problems++ % sweep_step != 0) continue;
                 test::reference::ConvTranspose2d const reference(x_shape, w_shape, options);
                 auto const x = test::draw_values<B>(draws, x_shape.size(), true);
                 auto const w = test::draw_values<B>(draws, w_shape.size(), true);
