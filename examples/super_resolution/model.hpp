@@ -62,25 +62,44 @@ struct SuperResolution {
   /// [n, h, w, 2] -> [n, h, w, 64]; channel 0 is the distance from disk centre in solar radii, channel 1 the field in units
   /// of field_unit_gauss.
   hg::Var<4, B> encode(hg::Var<4, B> x, hg::nn::Mode const& mode) const {
-    auto y = encoder.prelu(dropout(encoder.first(x), mode));  // [n, h, w, 64]
-    for (hg::nn::ResidualBlock<B> const& block : encoder.blocks) y = block(y);
-    return encoder.last(y);
+    auto& tape = x.tape();
+    auto y = rectified(encoder.prelu, encoder.first(x), mode);  // [n, h, w, 64]
+    for (hg::nn::ResidualBlock<B> const& block : encoder.blocks) {
+      auto const z = block(y);
+      tape.done_with(y);
+      y = z;
+    }
+    auto const z = encoder.last(y);
+    tape.done_with(y);
+    return z;
   }
 
   /// [n, h, w, 64] -> [n, scale*h, scale*w, 1]
   hg::Var<4, B> decode(hg::Var<4, B> features, hg::nn::Mode const& mode) const {
+    auto& tape = features.tape();
     hg::Var<4, B> y;
     if (upsampling == Upsampling::fused) {
-      auto& tape = features.tape();
       y = hg::upsample_conv2d(features, tape.watch(decoder.first.weight), tape.watch(decoder.first.bias), scale);
     } else {
       y = decoder.first(hg::resample(features, static_cast<std::size_t>(scale)));
     }
-    return decoder.last(decoder.prelu(dropout(y, mode)));
+    auto const rectifiers = rectified(decoder.prelu, y, mode);
+    auto const z = decoder.last(rectifiers);
+    tape.done_with(rectifiers);
+    return z;
   }
 
   hg::Var<4, B> operator()(hg::Var<4, B> x, hg::nn::Mode const& mode = hg::nn::Mode::apply()) const {
     return decode(encode(x, mode), mode);
+  }
+
+ private:
+  /// The dropout and the rectifier behind a convolution, whose result nobody else reads.
+  hg::Var<4, B> rectified(hg::nn::PRelu<B> const& prelu, hg::Var<4, B> u, hg::nn::Mode const& mode) const {
+    auto& tape = u.tape();
+    auto const kept = dropout(u, mode);
+    if (kept.value.data() != u.value.data()) tape.done_with(u);
+    return prelu(tape.spend(kept));
   }
 };
 

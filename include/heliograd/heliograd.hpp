@@ -13,6 +13,7 @@
 #include <heliograd/core/copy.hpp>
 #include <heliograd/core/dual.hpp>
 #include <heliograd/core/fill.hpp>
+#include <heliograd/core/huge_pages.hpp>
 #include <heliograd/core/math.hpp>
 #include <heliograd/core/random.hpp>
 #include <heliograd/core/shape.hpp>

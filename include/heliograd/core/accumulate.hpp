@@ -25,9 +25,14 @@ struct Accumulate {
 template <int Rank, class B, class View>
 void accumulate(Workspace<B> const& ws, Sink<Rank, B> const& sink, View const& x) {
   if (ws.dry()) return;
+  detail::Accumulate<typename B::scalar_type> const add{x.data(), sink.out.data(), sink.beta};
+  if constexpr (runs_at_once<typename B::execution_space>)
+    if (x.size() <= small_work) {
+      for (std::size_t i = 0; i < x.size(); ++i) add(i);
+      return;
+    }
   using Policy = Kokkos::RangePolicy<typename B::execution_space, Kokkos::IndexType<std::size_t>>;
-  Kokkos::parallel_for("heliograd::accumulate", Policy(ws.exec(), 0, x.size()),
-                       detail::Accumulate<typename B::scalar_type>{x.data(), sink.out.data(), sink.beta});
+  Kokkos::parallel_for("heliograd::accumulate", Policy(ws.exec(), 0, x.size()), add);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

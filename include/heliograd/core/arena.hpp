@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <heliograd/base/config.hpp>
+#include <heliograd/core/huge_pages.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -32,17 +33,29 @@ class Arena {
     std::size_t used = 0;
   };
 
-  explicit Arena(bool dry = false) : dry_(dry) {}
+  /// \param dry_base where the addresses of a dry arena begin: those of two arenas must not be confused.
+  explicit Arena(bool dry = false, std::uintptr_t dry_base = alignment) : dry_(dry), dry_base_(dry_base) {}
   Arena(Arena const&) = delete;
   Arena& operator=(Arena const&) = delete;
 
+  /// What is taken for a request of so many bytes.
+  static constexpr std::size_t rounded(std::size_t bytes) {
+    return std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
+  }
+
   /// `bytes` of uninitialised memory, valid until a rewind or release past it.
   void* take(std::size_t bytes) {
-    bytes = std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
+    void* const block = take_untouched(bytes);
+    return dry_ && rounded(bytes) <= smallest_slab / 4 ? in_ring(rounded(bytes)) : block;
+  }
+
+  /// The same where only kernels touch the memory: in a dry arena there is never any behind the address.
+  void* take_untouched(std::size_t bytes) {
+    bytes = rounded(bytes);
     while (current_ < slabs_.size() && slabs_[current_].used + bytes > slabs_[current_].bytes) ++current_;
     if (current_ == slabs_.size()) grow(bytes);
     Slab& slab = slabs_[current_];
-    void* const block = dry_ && bytes <= smallest_slab / 4 ? in_ring(bytes) : slab.base + slab.used;
+    void* const block = slab.base + slab.used;
     slab.used += bytes;
     in_use_ += bytes;
     peak_ = std::max(peak_, in_use_);
@@ -63,6 +76,15 @@ class Arena {
   void rewind() { release({}); }
 
   bool dry() const { return dry_; }
+
+  /// Whether an address is one of this arena's.
+  bool holds(void const* data) const {
+    auto const at = reinterpret_cast<std::uintptr_t>(data);
+    return std::any_of(slabs_.begin(), slabs_.end(), [at](Slab const& slab) {
+      auto const base = reinterpret_cast<std::uintptr_t>(slab.base);
+      return at >= base && at - base < slab.bytes;
+    });
+  }
 
   /// Bytes allocated from the system.
   std::size_t reserved_bytes() const {
@@ -97,7 +119,7 @@ class Arena {
 
   void grow(std::size_t bytes) {
     if (dry_) {  // one slab that is never full
-      slabs_.push_back({{}, reinterpret_cast<std::byte*>(alignment), std::numeric_limits<std::size_t>::max() / 2, 0});
+      slabs_.push_back({{}, reinterpret_cast<std::byte*>(dry_base_), std::numeric_limits<std::size_t>::max() / 4, 0});
       return;
     }
     std::size_t const wanted = std::max({bytes, smallest_slab, reserved_bytes() / 2});
@@ -105,12 +127,14 @@ class Arena {
     slab.memory = Kokkos::View<std::byte*, MemorySpace>(
         Kokkos::view_alloc(Kokkos::WithoutInitializing, "heliograd::arena"), wanted + alignment);
     slab.base = slab.memory.data();
+    advise_huge_pages<MemorySpace>(slab.base, wanted + alignment);
     slab.base += (alignment - reinterpret_cast<std::uintptr_t>(slab.base) % alignment) % alignment;
     slab.bytes = wanted;
     slabs_.push_back(slab);
   }
 
   bool dry_;
+  std::uintptr_t dry_base_;
   Kokkos::View<std::byte*, MemorySpace> ring_;  // of a dry arena
   std::size_t ring_used_ = 0;
   std::vector<Slab> slabs_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <cstddef>
 #include <type_traits>
 
 #include <heliograd/base/config.hpp>
@@ -14,6 +15,22 @@ template <class ExecutionSpace>
 inline constexpr bool is_host_space =
     Kokkos::SpaceAccessibility<Kokkos::DefaultHostExecutionSpace, typename ExecutionSpace::memory_space>::accessible &&
     std::is_same_v<typename ExecutionSpace::memory_space, Kokkos::HostSpace>;
+
+/// True where a kernel is over when its launch returns, on the thread that launched it: what one thread finishes sooner than
+/// several are woken, it does without a launch.
+template <class ExecutionSpace>
+inline constexpr bool runs_at_once = false;
+#ifdef KOKKOS_ENABLE_SERIAL
+template <>
+inline constexpr bool runs_at_once<Kokkos::Serial> = true;
+#endif
+#ifdef KOKKOS_ENABLE_OPENMP
+template <>
+inline constexpr bool runs_at_once<Kokkos::OpenMP> = true;
+#endif
+
+/// Elements of an element-wise loop that one core is faster with alone: a launch costs some microseconds.
+inline constexpr std::size_t small_work = 8192;
 
 /// Where and in what precision a computation runs. Everything else is a template over this one parameter, spelled `B`.
 template <class ExecutionSpace, class Scalar = float>

@@ -23,9 +23,14 @@ struct Fill {
 /// time.)
 template <class ExecutionSpace, class View>
 void fill(ExecutionSpace const& exec, View const& tensor, typename View::value_type value) {
+  detail::Fill<typename View::value_type> const set{tensor.data(), value};
+  if constexpr (runs_at_once<ExecutionSpace>)
+    if (tensor.size() <= small_work) {
+      for (std::size_t i = 0; i < tensor.size(); ++i) set(i);
+      return;
+    }
   using Policy = Kokkos::RangePolicy<ExecutionSpace, Kokkos::IndexType<std::size_t>>;
-  Kokkos::parallel_for("heliograd::fill", Policy(exec, 0, tensor.size()),
-                       detail::Fill<typename View::value_type>{tensor.data(), value});
+  Kokkos::parallel_for("heliograd::fill", Policy(exec, 0, tensor.size()), set);
 }
 
 /// The same in an op or a kernel's front: nothing in a dry run.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <heliograd/core/backend.hpp>
+#include <heliograd/core/huge_pages.hpp>
 #include <heliograd/core/shape.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
@@ -69,7 +70,9 @@ View view_at(Source const& source, Shape<Rank> const& shape) {
 /// A new tensor, not initialised.
 template <class B, int Rank>
 Tensor<Rank, B> make_tensor(std::string const& label, Shape<Rank> const& shape) {
-  return view_at<Tensor<Rank, B>>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), shape);
+  auto const tensor = view_at<Tensor<Rank, B>>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), shape);
+  advise_huge_pages<typename B::memory_space>(tensor.data(), tensor.size() * sizeof(typename B::scalar_type));
+  return tensor;
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

@@ -244,11 +244,12 @@ struct PReluGradients {
   /// Passes the gradient through element i, whose slope is a, and returns its contribution to the slope's gradient.
   KOKKOS_FUNCTION double pass(std::size_t i, T a) const {
     bool const negative = x[i] <= T(0);
+    T const g = gy[i];  // before it is overwritten: gx may be gy
     if (gx) {
-      T const contribution = negative ? a * gy[i] : gy[i];
+      T const contribution = negative ? a * g : g;
       gx[i] = beta != T(0) ? beta * gx[i] + contribution : contribution;
     }
-    return static_cast<double>(negative ? gy[i] * x[i] : T(0));
+    return static_cast<double>(negative ? g * x[i] : T(0));
   }
 };
 
@@ -361,7 +362,7 @@ void activation(Workspace<B>& ws, char const* label, Curve const& curve, ConstTe
   for_each_element(ws, label, x.size(), detail::CurveForward<Curve, Scalar>{curve, x.data(), y.data()});
 }
 
-/// gx = beta gx + gy curve.slope(x, y).
+/// gx = beta gx + gy curve.slope(x, y). gx may be gy.
 template <class B, int Rank, class Curve>
 void activation_backward(Workspace<B>& ws, char const* label, Curve const& curve, ConstTensorRef<Rank, B> const& x,
                          ConstTensorRef<Rank, B> const& y, ConstTensorRef<Rank, B> const& gy, Sink<Rank, B> const& gx) {
@@ -390,7 +391,7 @@ void prelu(Workspace<B>& ws, ConstTensorRef<Rank, B> const& x, ConstTensorRef<1,
   }
 }
 
-/// Both gradients of `prelu` in one pass over x and gy. A sink without memory is not wanted.
+/// Both gradients of `prelu` in one pass over x and gy. A sink without memory is not wanted; gx may be gy.
 template <class B, int Rank>
 void prelu_backward(Workspace<B>& ws, ConstTensorRef<Rank, B> const& x, ConstTensorRef<1, B> const& slope,
                     ConstTensorRef<Rank, B> const& gy, Sink<Rank, B> const& gx, Sink<1, B> const& gslope) {

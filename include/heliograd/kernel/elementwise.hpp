@@ -40,7 +40,8 @@ struct MapBackward {
   KOKKOS_FUNCTION void evaluate(std::size_t i, std::index_sequence<K...>) const {
     using Number = Dual<T, static_cast<int>(N)>;
     Number const y = formula(Number::input(x[K][i], static_cast<int>(K))...);
-    (deliver<K>(i, gy[i] * y.slope[K]), ...);
+    T const g = gy[i];  // before it is overwritten, if a gradient takes its place
+    (deliver<K>(i, g * y.slope[K]), ...);
   }
   template <std::size_t K>
   KOKKOS_FUNCTION void deliver(std::size_t i, T contribution) const {
@@ -57,7 +58,7 @@ void map(Workspace<B>& ws, char const* label, std::size_t count, Formula const& 
   for_each_element(ws, label, count, detail::MapForward<Formula, typename B::scalar_type, N>{formula, x, y});
 }
 
-/// gx_k[i] = beta_k gx_k[i] + gy[i] d formula / d x_k for every k whose gx_k is not null.
+/// gx_k[i] = beta_k gx_k[i] + gy[i] d formula / d x_k for every k whose gx_k is not null. One of them may be gy.
 template <class B, std::size_t N, class Formula>
 void map_backward(Workspace<B>& ws, char const* label, std::size_t count, Formula const& formula,
                   Kokkos::Array<typename B::scalar_type const*, N> const& x, typename B::scalar_type const* gy,

@@ -12,11 +12,11 @@
 ///
 /// `for_each_item` runs one work item per index: a tile, an image row, a channel. The item writes its own inner loops.
 /// `for_each_element` runs a functor that treats one element; on the host the elements are dealt out in chunks, so that the
-/// compiler vectorises the loop inside a chunk. In a dry run neither does anything.
+/// compiler vectorises the loop inside a chunk. In a dry run neither does anything. A single item runs on the calling thread.
 namespace heliograd::inline HELIOGRAD_ABI::kernel {
 
 /// Elements per work item of element-wise host loops: small enough to balance, large enough to amortise the dispatch.
-inline constexpr std::size_t host_chunk = 8192;
+inline constexpr std::size_t host_chunk = small_work;
 
 namespace detail {
 
@@ -40,6 +40,8 @@ struct Chunked {
 template <class B, class Functor>
 void for_each_item(Workspace<B>& ws, char const* label, std::size_t count, Functor const& functor) {
   if (count == 0 || ws.dry()) return;
+  if constexpr (runs_at_once<typename B::execution_space>)
+    if (count == 1) return functor(0);
   using Policy = Kokkos::RangePolicy<typename B::execution_space, Kokkos::IndexType<std::size_t>>;
   Kokkos::parallel_for(label, Policy(ws.exec(), 0, count, Kokkos::ChunkSize(1)), functor);
 }

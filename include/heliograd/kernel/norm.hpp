@@ -336,7 +336,7 @@ void norm_fixed_statistics(Workspace<B>& ws, ConstTensorRef<1, B> const& mean, C
 }
 
 /// y = bend((x - mean) factor scale + shift). Scale and shift have a number for each channel or for each channel of each
-/// segment, or are empty. Without statistics mean is 0 and factor 1.
+/// segment, or are empty. Without statistics mean is 0 and factor 1. y may be x.
 template <class B>
 void norm(Workspace<B>& ws, NormGroups const& groups, typename B::scalar_type const* x, NormStatistic const* statistic,
           ConstTensorRef<1, B> const& scale, ConstTensorRef<1, B> const& shift, double negative_slope,
@@ -352,7 +352,7 @@ void norm(Workspace<B>& ws, NormGroups const& groups, typename B::scalar_type co
                    {numbers, numbers + lines, numbers + 2 * lines, static_cast<T>(negative_slope)}, y);
 }
 
-/// The gradients of `norm`, through mean and factor too. A sink without memory is not wanted.
+/// The gradients of `norm`, through mean and factor too. A sink without memory is not wanted; gx may be gy.
 template <class B>
 void norm_backward(Workspace<B>& ws, NormGroups const& groups, typename B::scalar_type const* x,
                    NormStatistic const* statistic, ConstTensorRef<1, B> const& scale, ConstTensorRef<1, B> const& shift,

@@ -38,6 +38,9 @@ class Mode {
     return *rng_;
   }
 
+  /// The same with another generator, if it is random.
+  Mode with(Rng& rng) const { return Mode(rng_ ? &rng : nullptr, training_, batch_statistics_); }
+
   /// The same once more, as a checkpoint needs it: the same random numbers if `rng` is as it was, the same statistics, and state
   /// stays, because it has moved already.
   Mode again(Rng& rng) const { return Mode(rng_ ? &rng : nullptr, false, batch_statistics_); }

@@ -19,7 +19,15 @@ struct ResidualBlock {
   PRelu<B> prelu2;
   HELIOGRAD_FIELDS(conv1, prelu1, conv2, prelu2)
 
-  Var<4, B> operator()(Var<4, B> x) const { return x + prelu2(conv2(prelu1(conv1(x)))); }
+  Var<4, B> operator()(Var<4, B> x) const {
+    Tape<B>& tape = x.tape();
+    auto const first = prelu1(tape.spend(conv1(x)));
+    auto const second = prelu2(tape.spend(conv2(first)));
+    tape.done_with(first);
+    auto const y = x + second;
+    tape.done_with(second);
+    return y;
+  }
 };
 
 /// The convolutions keep the image's size; rectifiers have one slope for all channels.

@@ -79,7 +79,7 @@ struct UNet {
     std::vector<Var<4, B>> skips = encode(x, mode);
     Var<4, B> const innermost = skips.back();
     skips.pop_back();
-    return decode(innermost, skips, mode);
+    return decoded(x.tape().spend(innermost), skips, mode, true);
   }
 
   /// What the encoder has at each size, largest first; the last one is the innermost map, rectified.
@@ -95,8 +95,7 @@ struct UNet {
 
   /// `skips` are the encoder's maps without the innermost.
   Var<4, B> decode(Var<4, B> x, std::vector<Var<4, B>> const& skips, Mode const& mode) const {
-    for (std::size_t i = 0; i + 1 < up.size(); ++i) x = concat(redouble(i, x, mode), skips[skips.size() - 1 - i]);
-    return redouble(up.size() - 1, x, mode);
+    return decoded(x, skips, mode, false);
   }
 
   /// \name One stage at a time, for those who keep the maps elsewhere.
@@ -107,23 +106,44 @@ struct UNet {
     bool const innermost = i + 1 == down.size();
     bool const rectify = after || innermost;
     double const slope = innermost ? 0.0 : 0.2;
-    if (!after && i > 0) x = leaky_relu(x, 0.2);
-    x = down[i].conv(x);
-    if (down[i].norm.scale.value.size() > 0) return rectified(down[i].norm, rectify ? slope : 1.0)(x, mode);
-    return rectify ? leaky_relu(x, slope) : x;
+    auto& tape = x.tape();
+    auto const in = !after && i > 0 ? leaky_relu(x, 0.2) : x;
+    auto const u = down[i].conv(in);
+    if (!after && i > 0) tape.done_with(in);
+    if (down[i].norm.scale.value.size() > 0) return rectified(down[i].norm, rectify ? slope : 1.0)(tape.spend(u), mode);
+    return rectify ? leaky_relu(tape.spend(u), slope) : u;
   }
 
-  /// The decoder's stage i, not yet joined with the skip.
+  /// The decoder's stage i, not yet joined with the skip. Writes over x if it is spent (`Tape::spend`).
   Var<4, B> redouble(std::size_t i, Var<4, B> x, Mode const& mode) const {
     bool const after = options.order == UNetOrder::after;
-    if (!after && i > 0) x = relu(x);
-    x = up[i].conv(x);
-    if (i + 1 < up.size()) return up[i].dropout(rectified(up[i].norm, after ? 0.0 : 1.0)(x, mode), mode);
-    return options.output == UNetOutput::tanh ? tanh(x) : x;
+    auto& tape = x.tape();
+    bool const rectify = !after && i > 0;
+    auto const in = rectify ? relu(x) : x;
+    auto const u = up[i].conv(in);
+    if (rectify || x.spent) tape.done_with(in);
+    if (i + 1 == up.size()) return options.output == UNetOutput::tanh ? tanh(tape.spend(u)) : u;
+    auto const normed = rectified(up[i].norm, after ? 0.0 : 1.0)(tape.spend(u), mode);
+    auto const y = up[i].dropout(normed, mode);
+    if (y.value.data() != normed.value.data()) tape.done_with(normed);
+    return y;
   }
   ///@}
 
  private:
+  /// The encoder's maps may be spent.
+  Var<4, B> decoded(Var<4, B> x, std::vector<Var<4, B>> const& skips, Mode const& mode, bool spend) const {
+    auto& tape = x.tape();
+    for (std::size_t i = 0; i + 1 < up.size(); ++i) {
+      auto const half = redouble(i, x, mode);
+      auto const& skip = skips[skips.size() - 1 - i];
+      x = tape.spend(concat(half, skip));
+      tape.done_with(half);
+      if (spend) tape.done_with(skip);
+    }
+    return redouble(up.size() - 1, x, mode);
+  }
+
   /// The norm with a rectifier in the same pass. (Dropout commutes with it.)
   static BatchNorm<B> rectified(BatchNorm<B> norm, double slope) {
     norm.options.negative_slope = slope;

@@ -18,13 +18,14 @@ namespace detail {
 template <int Rank, class B, class Curve, class Slope>
 Var<Rank, B> activate(char const* name, Curve curve, Var<Rank, B> x, Slope slope) {
   Tape<B>& tape = x.tape();
-  auto const y = tape.make(x.shape(), x.wants_grad());
+  auto const y = tape.make_over(x, x.wants_grad());
   kernel::activation<B, Rank>(tape.workspace(), name, curve, x.value, y.value);
   if (y.wants_grad())
     tape.record(
         name, y,
         [=](Tape<B>& t) {
-          kernel::activation_backward<B, Rank>(t.workspace(), name, curve, x.value, y.value, y.grad(), t.into(x));
+          kernel::activation_backward<B, Rank>(t.workspace(), name, curve, x.value, y.value, y.grad(),
+                                               t.into_over(x, y));
         },
         [=](Tape<B>& t, Var<Rank, B> gy) {
           if (t.wants(x)) t.deliver(x, slope(x, y, gy));
@@ -209,14 +210,14 @@ Var<Rank, B> prelu(Var<Rank, B> x, Var<1, B> slope) {
                                                                  ", expected [1] or one per channel of x " +
                                                                  to_string(x.shape()));
   Tape<B>& tape = x.tape();
-  auto const y = tape.make(x.shape(), x.wants_grad() || slope.wants_grad());
+  auto const y = tape.make_over(x, x.wants_grad() || slope.wants_grad());
   kernel::prelu<B, Rank>(tape.workspace(), x.value, slope.value, y.value);
   if (y.wants_grad())
     tape.record(
         "heliograd::prelu", y,
         [=](Tape<B>& t) {
           kernel::prelu_backward<B, Rank>(t.workspace(), x.value, slope.value, y.grad(),
-                                          x.wants_grad() ? t.into(x) : Sink<Rank, B>{},
+                                          x.wants_grad() ? t.into_over(x, y) : Sink<Rank, B>{},
                                           slope.wants_grad() ? t.into(slope) : Sink<1, B>{});
         },
         [=](Tape<B>& t, Var<Rank, B> gy) {

@@ -157,14 +157,14 @@ Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormKnown known, Var<1,
   NormGroups const groups = known.groups;
   if (scale.value.size() == 0) scale = tape.detach(scale);
   if (shift.value.size() == 0) shift = tape.detach(shift);
-  auto const y = tape.make(x.shape(), x.wants_grad() || scale.wants_grad() || shift.wants_grad());
+  auto const y = tape.make_over(x, x.wants_grad() || scale.wants_grad() || shift.wants_grad());
   kernel::norm<B>(tape.workspace(), groups, x.value.data(), known.statistic, scale.value, shift.value, negative_slope,
                   y.value.data());
   if (!y.wants_grad()) return y;
 
   auto const once = [=](Tape<B>& t) {
     kernel::norm_backward<B>(t.workspace(), groups, x.value.data(), known.statistic, scale.value, shift.value,
-                             negative_slope, y.grad().data(), x.wants_grad() ? flat(t.into(x)) : Sink<1, B>{},
+                             negative_slope, y.grad().data(), x.wants_grad() ? flat(t.into_over(x, y)) : Sink<1, B>{},
                              scale.wants_grad() ? t.into(scale) : Sink<1, B>{},
                              shift.wants_grad() ? t.into(shift) : Sink<1, B>{});
   };

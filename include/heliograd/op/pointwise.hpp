@@ -74,9 +74,12 @@ Var<Rank, B> pointwise(char const* name, Formula const& formula, Twice const& tw
     bool again = false;  // the same Var twice, as in x * x: its contributions must not race in one kernel
     for (std::size_t k = 0; k < count; ++k)
       for (std::size_t other = 0; other < k; ++other) again = again || (x[k].slot && x[k].slot == x[other].slot);
+    std::size_t last = 0;
+    for (std::size_t k = 0; k < count; ++k)
+      if (x[k].wants_grad()) last = k;
     for (std::size_t k = 0; k < count; ++k) {
       if (!x[k].wants_grad()) continue;
-      auto const sink = t.into(x[k]);
+      auto const sink = k == last && !again ? t.into_over(x[k], y) : t.into(x[k]);
       gradients[k] = sink.out.data();
       beta[k] = sink.beta;
       if (again) {

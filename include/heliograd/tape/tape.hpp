@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -31,12 +32,19 @@ namespace heliograd::inline HELIOGRAD_ABI {
 namespace detail {
 template <class B>
 struct Checkpoint;
-}
+template <class B>
+class Passage;
+template <class B>
+struct Stream;
+}  // namespace detail
 
 struct TapeOptions {
   /// A dry run: ops check shapes and plan their memory, but take none and launch nothing. Then `macs` and `peak_bytes` say
   /// what a step would cost, in milliseconds whatever the size. Values must not be read.
   bool dry = false;
+  /// The backward pass gives back the memory of values as it goes: afterwards only scalars, and what `retain` was called for,
+  /// may be read until `clear()`. The step then needs little more memory than its values.
+  bool reuse_values = false;
 };
 
 /// Records ops as they run and plays their pullbacks in reverse.
@@ -53,7 +61,10 @@ class Tape {
   using Slot = GradientSlot<scalar_type>;
 
   explicit Tape(execution_space exec = {}, TapeOptions const& options = {})
-      : workspace_(exec, options.dry), values_(options.dry), gradients_(options.dry) {
+      : workspace_(exec, options.dry),
+        values_(options.dry),
+        gradients_(options.dry, dry_gradients),
+        reuse_values_(options.reuse_values) {
     expect(Kokkos::is_initialized(), "Tape: Kokkos is not initialised; keep a Kokkos::ScopeGuard in main");
   }
   Tape(Tape const&) = delete;
@@ -111,7 +122,9 @@ class Tape {
   /// The uninitialised output of an op. `wants_grad` is true if any input wants one.
   template <int Rank>
   Var<Rank, B> make(Shape<Rank> const& shape, bool wants_grad) {
-    auto* const data = static_cast<scalar_type*>(values_.take(shape.size() * sizeof(scalar_type)));
+    std::size_t const bytes = shape.size() * sizeof(scalar_type);
+    auto* const data =
+        static_cast<scalar_type*>(checkpoints_ > 0 ? values_.arena().take_untouched(bytes) : values_.take(bytes));
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(data, shape));
     if (recording_ && wants_grad) var.slot = host_.template make<Slot>();
     return var;
@@ -134,11 +147,36 @@ class Tape {
     return var;
   }
 
+  /// The uninitialised output of an op that makes each element of y of the same element of x alone: in the memory of x, if x
+  /// is spent.
+  template <int Rank>
+  Var<Rank, B> make_over(Var<Rank, B> const& x, bool wants_grad) {
+    return x.spent && !recording_ ? handle<Rank>(x.value) : make(x.shape(), wants_grad);
+  }
+
+  /// `x` for its last use: `relu(tape.spend(x))` may write over it. As for `done_with`, if nothing is recorded.
+  template <int Rank>
+  Var<Rank, B> spend(Var<Rank, B> x) const {
+    x.spent = !recording_ && checkpoints_ == 0 && made_here(x.value.data());
+    return x;
+  }
+
+  /// A promise that nothing reads `x` any more. If nothing is recorded, its memory goes to the ops that follow: a network that
+  /// is applied needs as much as its widest place. Otherwise, and for values that are not of this tape, nothing happens.
+  template <int Rank>
+  void done_with(Var<Rank, B> const& x) {
+    if (recording_ || checkpoints_ > 0 || !made_here(x.value.data())) return;
+#if HELIOGRAD_CHECKS
+    fill(workspace_, x.value, std::numeric_limits<scalar_type>::quiet_NaN());
+#endif
+    values_.give_back(x.value.data(), x.value.size() * sizeof(scalar_type));
+  }
+
   /// Memory that lives until clear(): what an op keeps for its pullback besides Vars.
   template <class T>
   T* keep(std::size_t count) {
     static_assert(std::is_trivially_destructible_v<T>, "heliograd::Tape::keep: arena objects are never destroyed");
-    return static_cast<T*>(values_.take(count * sizeof(T)));
+    return static_cast<T*>(values_.arena().take(count * sizeof(T)));
   }
   ///@}
 
@@ -190,7 +228,17 @@ class Tape {
     return sink;
   }
 
-  /// Keeps the gradient of `x` readable until clear().
+  /// The same for a pullback of `y` that makes each element of x's gradient of the same element of y's: if nobody else needs the
+  /// gradient of y, that of x takes over its memory. The kernel reads `y.grad()` as before, each element once.
+  template <int Rank>
+  Sink<Rank, B> into_over(Var<Rank, B> const& x, Var<Rank, B> const& y) {
+    if (x.slot->data || y.slot->retain || x.slot == y.slot) return into(x);
+    x.slot->data = y.slot->data;
+    y.slot->taken = true;
+    return into(x);
+  }
+
+  /// Keeps the gradient of `x` readable until clear(), and its value.
   template <int Rank>
   void retain(Var<Rank, B> const& x) {
     expect(x.wants_grad(), "Tape::retain: this Var has no gradient");
@@ -281,8 +329,8 @@ class Tape {
     std::size_t const* extent;
     int rank;
     std::size_t bytes;
+    void* value;
 #if HELIOGRAD_CHECKS
-    void const* value;
     std::uint64_t fingerprint;
 #endif
   };
@@ -335,15 +383,17 @@ class Tape {
 
   bool dry() const { return workspace_.dry(); }
 
-  /// The most bytes that were in use at one time for values, for gradients and for scratch, in all; parameters not included.
+  /// The most bytes that were held at one time for values, for gradients and for scratch, the sum of the three: what of the
+  /// arenas was ever touched. Parameters are not included.
   std::size_t peak_bytes() const {
-    return values_.peak_bytes() + gradients_.arena().peak_bytes() + workspace_.scratch().peak_bytes();
+    return values_.arena().peak_bytes() + gradients_.arena().peak_bytes() + workspace_.scratch().peak_bytes();
   }
   ///@}
 
   /// Bytes of device memory reserved for values, gradients and scratch.
   std::size_t reserved_bytes() const {
-    return values_.reserved_bytes() + gradients_.arena().reserved_bytes() + workspace_.scratch().reserved_bytes();
+    return values_.arena().reserved_bytes() + gradients_.arena().reserved_bytes() +
+           workspace_.scratch().reserved_bytes();
   }
 
  private:
@@ -378,33 +428,48 @@ class Tape {
     return {y.slot,
             shape->extent.data(),
             Rank,
-            bytes
+            bytes,
+            y.value.data()
 #if HELIOGRAD_CHECKS
-            ,
-            y.value.data(),
+                ,
             fingerprint(y.value.data(), bytes)
 #endif
     };
   }
 
-  /// Plays the pullbacks of all nodes from number `first` on, newest first.
+  /// Plays the pullbacks of all nodes from number `first` on, newest first. When a node has been played nothing reads its
+  /// value any more: all that did was recorded later.
   void play_back_to(std::size_t first) {
     for (std::size_t i = nodes_.size(); i-- > first;) {
       Node const node = nodes_[i];  // a copy: a checkpoint adds nodes of its own for a while
-      if (!node.any_output([](Output const& y) { return y.slot->reached; })) continue;
-      for (Output const& y : node)
-        if (!y.slot->reached) {
-          y.slot->data = static_cast<scalar_type*>(gradients_.take(y.bytes));
-          fill(workspace_, TensorRef<1, B>(y.slot->data, y.bytes / sizeof(scalar_type)), scalar_type(0));
-        }
-      node.play(node.closure, *this);
-      for (Output const& y : node)
-        if (!y.slot->retain) {
-          gradients_.give_back(y.slot->data, y.bytes);
-          y.slot->data = nullptr;
-        }
+      if (node.any_output([](Output const& y) { return y.slot->reached; })) {
+        for (Output const& y : node)
+          if (!y.slot->reached) {
+            y.slot->data = static_cast<scalar_type*>(gradients_.take(y.bytes));
+            fill(workspace_, TensorRef<1, B>(y.slot->data, y.bytes / sizeof(scalar_type)), scalar_type(0));
+          }
+        node.play(node.closure, *this);
+        for (Output const& y : node)
+          if (!y.slot->retain) {
+            if (!y.slot->taken) gradients_.give_back(y.slot->data, y.bytes);
+            y.slot->data = nullptr;
+          }
+      }
+      if (reuse_values_ && checkpoints_ == 0)
+        for (Output const& y : node)
+          if (!y.slot->retain && y.rank > 0 && made_here(y.value)) reuse(y);
     }
   }
+  /// Gradients may have the memory of a value.
+  void reuse(Output const& y) {
+#if HELIOGRAD_CHECKS
+    TensorRef<1, B> const spent(static_cast<scalar_type*>(y.value), y.bytes / sizeof(scalar_type));
+    fill(workspace_, spent, std::numeric_limits<scalar_type>::quiet_NaN());
+#endif
+    gradients_.give_back(y.value, y.bytes);
+  }
+  /// Whether a value may be memory of this tape. (A caller's tensor is not.)
+  bool made_here(void const* data) const { return values_.arena().holds(data); }
 
   /// Checked builds: throws if what pullbacks read was written to since.
   void expect_unchanged() {
@@ -535,11 +600,14 @@ class Tape {
 #endif
   };
 
-  template <class>
-  friend struct detail::Checkpoint;
+  friend struct detail::Checkpoint<B>;
+  friend class detail::Passage<B>;
+  friend struct detail::Stream<B>;
+
+  static constexpr std::uintptr_t dry_gradients = std::uintptr_t{1} << 62;
 
   Workspace<B> workspace_;
-  Arena<memory_space> values_;
+  detail::BlockPool<memory_space> values_;
   detail::BlockPool<memory_space> gradients_;
   detail::HostArena host_;
   std::vector<Node> nodes_;
@@ -547,6 +615,8 @@ class Tape {
   std::uint64_t generation_ = 1;
   std::uint32_t pass_ = 0;
   std::size_t macs_ = 0;
+  int checkpoints_ = 0;  // that are being run or played: what they take is released in one piece
+  bool reuse_values_;
   bool recording_ = true;
   bool played_ = false;
 };

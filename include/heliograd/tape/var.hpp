@@ -19,6 +19,7 @@ struct GradientSlot {
   Scalar* data = nullptr;
   bool reached = false;  ///< a contribution has arrived: later ones add to it
   bool retain = false;   ///< keep the memory until clear()
+  bool taken = false;    ///< the memory has become that of another gradient
 
   /// \name The gradient as a value on the tape, while `Tape::gradients` computes it.
   ///@{
@@ -37,6 +38,7 @@ struct Var {
   TensorRef<Rank, B> value;
   GradientSlot<scalar_type>* slot = nullptr;  ///< null: nobody wants its gradient
   Tape<B>* owner = nullptr;
+  bool spent = false;  ///< nobody reads it after the op it is handed to: see `Tape::spend`
 #if HELIOGRAD_CHECKS
   std::uint64_t generation = 0;
 #endif

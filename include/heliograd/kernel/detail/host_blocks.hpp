@@ -39,6 +39,8 @@ void for_each_block(Workspace<B>& ws, std::string const& label, std::int64_t blo
   auto scope = ws.scope();
   std::int64_t* const next = scope.template take<std::int64_t>(1);
   if (ws.dry()) return;
+  if constexpr (runs_at_once<typename B::execution_space>)
+    if (blocks == 1) return body(0, 0);
   *next = 0;
   using Policy =
       Kokkos::RangePolicy<typename B::execution_space, Kokkos::IndexType<int>, Kokkos::Schedule<Kokkos::Static>>;

@@ -9,38 +9,64 @@
 
 namespace heliograd::inline HELIOGRAD_ABI::detail {
 
-/// Arena memory that can be given back block by block. A request is served by the block of exactly that size given back
-/// last, else from the arena; since a step repeats its sizes, gradients of a deep network share a few blocks.
+/// Arena memory that is given back block by block. A request is served by the smallest free stretch that holds it, else from
+/// the arena; neighbours that are free are one stretch. What is given back need not come from this arena. Since a step repeats
+/// its requests, it repeats its addresses.
 template <class MemorySpace>
 class BlockPool {
  public:
-  explicit BlockPool(bool dry = false) : arena_(dry) {}
+  explicit BlockPool(bool dry = false, std::uintptr_t dry_base = Arena<MemorySpace>::alignment)
+      : arena_(dry, dry_base) {}
 
   void* take(std::size_t bytes) {
-    auto const found = std::find_if(free_.rbegin(), free_.rend(), [&](Block const& b) { return b.bytes == bytes; });
-    if (found == free_.rend()) return arena_.take(bytes);
-    void* const data = found->data;
-    free_.erase(std::next(found).base());
+    bytes = Arena<MemorySpace>::rounded(bytes);
+    auto best = free_.end();
+    for (auto it = free_.begin(); it != free_.end(); ++it)
+      if (it->bytes >= bytes && (best == free_.end() || it->bytes < best->bytes)) best = it;
+    if (best == free_.end()) return arena_.take_untouched(bytes);
+    void* const data = best->data;
+    best->data += bytes;
+    best->bytes -= bytes;
+    if (best->bytes == 0) free_.erase(best);
     return data;
   }
 
-  void give_back(void* data, std::size_t bytes) { free_.push_back({data, bytes}); }
+  void give_back(void* data, std::size_t bytes) {
+    Stretch const freed{static_cast<std::byte*>(data), Arena<MemorySpace>::rounded(bytes)};
+    auto const next = std::lower_bound(free_.begin(), free_.end(), freed,
+                                       [](Stretch const& a, Stretch const& b) { return a.data < b.data; });
+    bool const joins_next = next != free_.end() && freed.end() == next->data;
+    bool const joins_last = next != free_.begin() && std::prev(next)->end() == freed.data;
+    if (joins_last && joins_next) {
+      std::prev(next)->bytes += freed.bytes + next->bytes;
+      free_.erase(next);
+    } else if (joins_last) {
+      std::prev(next)->bytes += freed.bytes;
+    } else if (joins_next) {
+      *next = {freed.data, freed.bytes + next->bytes};
+    } else {
+      free_.insert(next, freed);
+    }
+  }
 
   void rewind() {
     free_.clear();
     arena_.rewind();
   }
 
+  /// The arena itself: what is taken from it directly is not given back by blocks.
+  Arena<MemorySpace>& arena() { return arena_; }
   Arena<MemorySpace> const& arena() const { return arena_; }
 
  private:
-  struct Block {
-    void* data;
+  struct Stretch {
+    std::byte* data;
     std::size_t bytes;
+    std::byte* end() const { return data + bytes; }
   };
 
   Arena<MemorySpace> arena_;
-  std::vector<Block> free_;
+  std::vector<Stretch> free_;  // by address
 };
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::detail
