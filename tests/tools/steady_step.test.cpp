@@ -55,8 +55,8 @@ TEST_CASE("a steady training step allocates nothing, waits for nothing, and name
   auto model = super_resolution::super_resolution_network<B>(rng);
   hg::FlatStore<B> const store(model);
   hg::optim::Adam<B> adam(store);
-  auto const input = hg::make_tensor<B>("input", hg::Shape{2, 8, 8, 2});
-  auto const target = hg::make_tensor<B>("target", hg::Shape{2, 32, 32, 1});
+  auto const input = hg::make_tensor<B>("input", hg::Shape{4, 16, 16, 2});
+  auto const target = hg::make_tensor<B>("target", hg::Shape{4, 64, 64, 1});
   hg::nn::init_normal(rng, input, 0.0, 0.1);
   hg::nn::init_normal(rng, target, 0.0, 0.1);
   hg::Tape<B> tape;
