@@ -41,7 +41,7 @@ template <class B, class Functor>
 void for_each_item(Workspace<B>& ws, char const* label, std::size_t count, Functor const& functor) {
   if (count == 0 || ws.dry()) return;
   if constexpr (runs_at_once<typename B::execution_space>)
-    if (count == 1) return functor(0);
+    if (count == 1) return functor(std::size_t{0});
   using Policy = Kokkos::RangePolicy<typename B::execution_space, Kokkos::IndexType<std::size_t>>;
   Kokkos::parallel_for(label, Policy(ws.exec(), 0, count, Kokkos::ChunkSize(1)), functor);
 }
