@@ -49,28 +49,6 @@ File read(std::string const& path, bool ignore_checksum) {
   return file;
 }
 
-/// A time as FITS has it, UTC.
-std::string date_text(double julian_date_tt) {
-  double utc = julian_date_tt - 32.184 / ph::day_s;
-  utc -= ph::tai_minus_utc_s(utc) / ph::day_s;
-  double const days = std::floor(utc + 0.5);
-  long long ms = std::llround((utc + 0.5 - days) * ph::day_s * 1000);
-  auto whole = static_cast<long>(days);
-  if (ms >= 86400000) ms -= 86400000, ++whole;
-  // The inverse of ph::julian_day, Fliegel and Van Flandern.
-  long l = whole + 68569;
-  long const n = 4 * l / 146097;
-  l -= (146097 * n + 3) / 4;
-  long const i = 4000 * (l + 1) / 1461001;
-  l = l - 1461 * i / 4 + 31;
-  long const j = 80 * l / 2447;
-  char text[64];
-  std::snprintf(text, sizeof text, "%04ld-%02ld-%02ldT%02d:%02d:%02d.%03d", 100 * (n - 49) + i + j / 11,
-                j + 2 - 12 * (j / 11), l - 2447 * j / 80, int(ms / 3600000), int(ms / 60000 % 60), int(ms / 1000 % 60),
-                int(ms % 1000));
-  return text;
-}
-
 struct Loaded {
   hg::Var<4, B> field, seen;
   std::size_t missing = 0;
@@ -112,7 +90,7 @@ hg::io::FitsHeader header_of(ph::MapGrid const& grid, double time) {
   header.set("CDELT1", 360 / columns);
   header.set("CDELT2", equal_area ? 2 / rows / ph::degree : 180 / rows,
              equal_area ? "180 / pi times the step of sine latitude" : "");
-  header.set("DATE-OBS", date_text(time), "UTC");
+  header.set("DATE-OBS", ph::date_text(time), "UTC");
   header.set("BUNIT", "Gauss");
   return header;
 }
@@ -259,7 +237,7 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
                    {"share of the first disk, less that of the others", &disk_share, 1, hg::io::Stretch::linear,
                     hg::io::ColourMap::magnetic, "", nullptr}},
                   rows, columns, std::filesystem::path(o.output).filename().string(),
-                  date_text(*time).substr(0, 19) + ", Carrington longitude from " + short_number(o.longitude) + " deg"),
+                  ph::date_text(*time).substr(0, 19) + ", Carrington longitude from " + short_number(o.longitude) + " deg"),
         {.overwrite = common.overwrite});
   }
   if (!common.quiet) {
@@ -275,7 +253,7 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
     }
   }
   std::printf("%s: %zu x %zu, %s, strongest field %.4g G, mean %.4g G%s, computed in %s\n",
-              examples::one_line(o.output).c_str(), columns, rows, date_text(*time).substr(0, 19).c_str(), strongest,
+              examples::one_line(o.output).c_str(), columns, rows, ph::date_text(*time).substr(0, 19).c_str(), strongest,
               net_flux, o.keep_net_flux ? "" : " taken out", examples::duration_text(clock.seconds()).c_str());
   return examples::success;
 }

@@ -102,12 +102,17 @@ struct SynthesizeOptions {
   std::vector<std::string> inputs;
   std::string out;
   std::vector<std::string> channels;
+  std::string scene = "patch";
   std::size_t side = 256;
+  std::size_t bin = 1;
+  double disk_radius = 0;
   std::size_t count = 64;
 };
 int synthesize(SynthesizeOptions const& options, CommonOptions const& common);
 
 struct EvaluateOptions {
+  std::string preset = "park2019-b";
+  double field_limit = -1;
   std::string data;
   std::string split = "test";
   std::string prediction;  ///< folder, or one FITS file

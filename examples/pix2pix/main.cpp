@@ -164,9 +164,17 @@ void add_prepare(CLI::App& app, PrepareOptions& o) {
 void add_synthesize(CLI::App& app, SynthesizeOptions& o) {
   app.add_option("input", o.inputs, "Magnetograms to begin with, or folders of them")->required()->type_name("PATH");
   app.add_option("-o,--out", o.out, "Folder of the set")->required()->type_name("FOLDER");
-  app.add_option("--channels", o.channels, "Channels to make")->type_name("NAME");
+  app.add_option("--channels", o.channels, "Channels to make: hmi, aia94 to aia1700, drawing (default: hmi aia171 aia193 aia304)")
+      ->type_name("NAME");
+  app.add_option("--scene", o.scene, "patch: cuts from active regions; disk: whole disks, from synoptic maps and disks")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"patch", "disk"}));
   app.add_option("--side", o.side, "Pixels along a side")->capture_default_str()->check(within(16, 8192));
-  app.add_option("--count", o.count, "Pairs to make")->capture_default_str();
+  app.add_option("--bin", o.bin, "Of patches: average so many pixels of the field along a side first")
+      ->capture_default_str()
+      ->check(within(1, 64));
+  app.add_option("--disk-radius", o.disk_radius, "Of disks, pixels (default: 392 of 1024)")->check(within(0.0, 8192.0));
+  app.add_option("--count", o.count, "Pairs to make")->capture_default_str()->check(within(1, 1000000));
 }
 
 void add_evaluate(CLI::App& app, EvaluateOptions& o) {
@@ -174,14 +182,19 @@ void add_evaluate(CLI::App& app, EvaluateOptions& o) {
   app.add_option("--split", o.split, "Split of the set")
       ->capture_default_str()
       ->check(CLI::IsMember({"train", "validation", "test"}));
-  app.add_option("--prediction", o.prediction, "Folder that apply wrote, or one FITS file")
+  app.add_option("--prediction", o.prediction, "Folder that apply --data wrote, or one FITS file")
       ->required()
       ->type_name("PATH");
-  app.add_option("--truth", o.truth, "One FITS file")->type_name("FILE");
-  app.add_option("--target", o.target, "Channel of the set that is predicted")->type_name("NAME");
-  app.add_option("--against", o.against, "Print the published scores of a preset beside")->type_name("PRESET");
-  app.add_option("--json", o.json, "Everything measured, as JSON")->type_name("FILE");
-  app.add_option("--png", o.png, "Scatter picture")->type_name("FILE");
+  app.add_option("--truth", o.truth, "Instead of a set: one FITS file")->type_name("FILE");
+  app.add_option("--target", o.target, "Channel that was predicted (default: as the preset says, or as BUNIT does)")
+      ->type_name("NAME");
+  app.add_option("--preset,--model", o.preset, "Whose scaling PSNR, SSIM and detail are measured in")->capture_default_str();
+  add_open(app, "--field-limit", o.field_limit, "Field at which magnetograms saturate, gauss")
+      ->check(within(1e-3, 1e5));
+  app.add_option("--against", o.against, "Print published scores beside: park2019, aisfm1, aisfm2, sun2023, lim2021")
+      ->type_name("NAME");
+  app.add_option("--json", o.json, "Everything measured, image by image")->type_name("OUT.json");
+  app.add_option("--png", o.png, "How often each pair of true and predicted values occurs")->type_name("OUT.png");
 }
 
 int train_with_recipe(TrainOptions const& options, CommonOptions const& common, CLI::App& command) {

@@ -79,6 +79,14 @@ TEST_CASE("times as headers write them", "[physics][ephemeris]") {
   }
 }
 
+TEST_CASE("times written are times read", "[physics][ephemeris]") {
+  for (char const* const text : {"2010-10-15T00:03:30.500", "2016-02-29T23:59:59.999", "2011-01-01T00:00:00.000",
+                                 "1999-12-31T23:59:59.000", "2017-01-01T00:00:00.000"}) {
+    INFO(text);
+    CHECK(date_text(*julian_date_from(text)) == text);
+  }
+}
+
 TEST_CASE("the time of an image", "[physics][ephemeris]") {
   double const time = *julian_date_from("2018-11-06T00:04:00");
   CHECK(julian_date_of(Cards{{{"DATE-OBS", "2018-11-06"}, {"MAPDATE", "2018-11-06"}, {"MAPTIME", "00:04"}}}) == time);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,6 +83,28 @@ inline std::optional<double> julian_date_from(std::string_view text) {
   double const seconds = (field[3] * 60 + field[4]) * 60 + field[5];
   double const offset = 32.184 + (tai ? 0 : tai_minus_utc_s(midnight));
   return midnight + (seconds + offset) / day_s;
+}
+
+/// A time as FITS has it, 2010-10-15T00:03:30.500, in UTC: what `julian_date_from` reads.
+inline std::string date_text(double julian_date_tt) {
+  double utc = julian_date_tt - 32.184 / day_s;
+  utc -= tai_minus_utc_s(utc) / day_s;
+  double const days = std::floor(utc + 0.5);
+  long long ms = std::llround((utc + 0.5 - days) * day_s * 1000);
+  auto whole = static_cast<long>(days);
+  if (ms >= 86400000) ms -= 86400000, ++whole;
+  // The inverse of julian_day, Fliegel and Van Flandern.
+  long l = whole + 68569;
+  long const n = 4 * l / 146097;
+  l -= (146097 * n + 3) / 4;
+  long const i = 4000 * (l + 1) / 1461001;
+  l = l - 1461 * i / 4 + 31;
+  long const j = 80 * l / 2447;
+  char text[64];
+  std::snprintf(text, sizeof text, "%04ld-%02ld-%02ldT%02d:%02d:%02d.%03d", 100 * (n - 49) + i + j / 11,
+                j + 2 - 12 * (j / 11), l - 2447 * j / 80, static_cast<int>(ms / 3600000), static_cast<int>(ms / 60000 % 60),
+                static_cast<int>(ms / 1000 % 60), static_cast<int>(ms % 1000));
+  return text;
 }
 
 /// The time of an image: the first of T_OBS, DATE-OBS with TIME-OBS, DATE_OBS, MAPDATE with MAPTIME, T_REC that is a time.

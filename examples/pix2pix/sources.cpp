@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include "sources.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <heliograd/base/error.hpp>
+
+namespace pix2pix {
+
+namespace hg = heliograd;
+namespace fs = std::filesystem;
+
+std::vector<std::string> files_among(std::vector<std::string> const& paths, std::vector<std::string> const& endings) {
+  std::vector<std::string> found;
+  for (std::string const& path : paths) {
+    std::error_code problem;
+    if (!fs::exists(path, problem))
+      throw hg::InputError(path + ": no such file or folder; give files or folders of them");
+    if (!fs::is_directory(path, problem)) {
+      found.push_back(path);
+      continue;
+    }
+    std::vector<std::string> inside;
+    for (auto const& entry : fs::recursive_directory_iterator(path, problem)) {
+      std::string const name = entry.path().string();
+      bool const wanted =
+          std::any_of(endings.begin(), endings.end(), [&](std::string const& ending) { return name.ends_with(ending); });
+      if (wanted && entry.is_regular_file(problem)) inside.push_back(name);
+    }
+    if (problem) throw hg::InputError(path + ": cannot be read (" + problem.message() + ")");
+    std::sort(inside.begin(), inside.end());
+    found.insert(found.end(), inside.begin(), inside.end());
+  }
+  return found;
+}
+
+std::vector<std::string> fits_files(std::vector<std::string> const& paths) {
+  return files_among(paths, {".fits", ".fts", ".fit", ".fits.gz", ".fits.fz"});
+}
+
+bool is_field_unit(std::string const& unit) {
+  std::string word;
+  for (char const c : unit)
+    if (c != ' ' && c != '^' && c != '*') word += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return word == "gauss" || word == "g" || word == "mx/cm2" || word == "mxcm-2";
+}
+
+}  // namespace pix2pix
