@@ -230,15 +230,15 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
     std::vector<double> disk_share(field.size(), 0);
     for (std::size_t k = 0; k < disks.size(); ++k)
       for (std::size_t i = 0; i < field.size(); ++i) disk_share[i] += (k == 0 ? 1 : -1) * shares[k][i];
-    hg::io::write_png(
-        o.png,
-        draw_maps({{"radial field", &shown, round_range(shown, 0.995), hg::io::Stretch::asinh, hg::io::ColourMap::gray,
-                    "G", nullptr},
-                   {"share of the first disk, less that of the others", &disk_share, 1, hg::io::Stretch::linear,
-                    hg::io::ColourMap::magnetic, "", nullptr}},
-                  rows, columns, std::filesystem::path(o.output).filename().string(),
-                  ph::date_text(*time).substr(0, 19) + ", Carrington longitude from " + short_number(o.longitude) + " deg"),
-        {.overwrite = common.overwrite});
+    hg::io::write_png(o.png,
+                      draw_maps({{"radial field", &shown, round_range(shown, 0.995), hg::io::Stretch::asinh,
+                                  hg::io::ColourMap::gray, "G", nullptr},
+                                 {"share of the first disk, less that of the others", &disk_share, 1,
+                                  hg::io::Stretch::linear, hg::io::ColourMap::magnetic, "", nullptr}},
+                                rows, columns, std::filesystem::path(o.output).filename().string(),
+                                ph::date_text(*time).substr(0, 19) + ", Carrington longitude from " +
+                                    short_number(o.longitude) + " deg"),
+                      {.overwrite = common.overwrite});
   }
   if (!common.quiet) {
     for (std::size_t k = 0; k < shares.size(); ++k) {
@@ -253,8 +253,9 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
     }
   }
   std::printf("%s: %zu x %zu, %s, strongest field %.4g G, mean %.4g G%s, computed in %s\n",
-              examples::one_line(o.output).c_str(), columns, rows, ph::date_text(*time).substr(0, 19).c_str(), strongest,
-              net_flux, o.keep_net_flux ? "" : " taken out", examples::duration_text(clock.seconds()).c_str());
+              examples::one_line(o.output).c_str(), columns, rows, ph::date_text(*time).substr(0, 19).c_str(),
+              strongest, net_flux, o.keep_net_flux ? "" : " taken out",
+              examples::duration_text(clock.seconds()).c_str());
   return examples::success;
 }
 

@@ -28,6 +28,7 @@
 #include <heliograd/kernel/activation.hpp>
 #include <heliograd/kernel/attention.hpp>
 #include <heliograd/kernel/attention_bend.hpp>
+#include <heliograd/kernel/background.hpp>
 #include <heliograd/kernel/channel_lines.hpp>
 #include <heliograd/kernel/channels.hpp>
 #include <heliograd/kernel/conv2d.hpp>
@@ -150,6 +151,7 @@
 #include <heliograd/physics/ephemeris.hpp>
 #include <heliograd/physics/field_lines.hpp>
 #include <heliograd/physics/instrument.hpp>
+#include <heliograd/physics/limb_fit.hpp>
 #include <heliograd/physics/map_grid.hpp>
 #include <heliograd/physics/monopole.hpp>
 #include <heliograd/physics/observer.hpp>

@@ -16,7 +16,7 @@
 #include <heliograd/io/picture.hpp>
 
 /// \file
-/// Pictures to PNG files (needs libpng).
+/// Pictures to PNG files, and scans from them (needs libpng).
 namespace heliograd::inline HELIOGRAD_ABI::io {
 
 /// The bytes of a PNG file. No time stamp, no text chunks: the same picture gives the same bytes.
@@ -32,6 +32,39 @@ inline std::vector<std::uint8_t> encode_png(Picture const& picture) {
     throw OutputError(std::string("a PNG picture cannot be made: ") + image.message);
   out.resize(bytes);
   return out;
+}
+
+/// A picture read in shades of grey.
+struct GreyPicture {
+  std::size_t width = 0;
+  std::size_t height = 0;
+  std::vector<float> pixels;  ///< [height][width], 0 black to 1 white; row 0 is the lowest, as in FITS images
+};
+
+/// Reads a PNG file as shades of grey, transparent parts on white.
+/// Throws   InputError naming the file and what is wrong with it.
+inline GreyPicture read_png(std::string const& path, std::uint64_t max_pixels = std::uint64_t{1} << 28) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  auto const refuse = [&](std::string const& what) { throw InputError(path + ": " + what); };
+  if (!png_image_begin_read_from_file(&image, path.c_str()))
+    refuse(std::string("cannot be read as PNG (") + image.message + ")");
+  if (image.width == 0 || image.height == 0 || std::uint64_t{image.width} * image.height > max_pixels) {
+    png_image_free(&image);
+    refuse("has " + std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels, expected at most " +
+           std::to_string(max_pixels) + " in all");
+  }
+  image.format = PNG_FORMAT_GRAY;
+  png_color const white{255, 255, 255};
+  std::vector<std::uint8_t> bytes(PNG_IMAGE_SIZE(image));
+  if (!png_image_finish_read(&image, &white, bytes.data(), 0, nullptr))
+    refuse(std::string("is damaged (") + image.message + ")");
+  GreyPicture picture{image.width, image.height, std::vector<float>(bytes.size())};
+  for (std::size_t y = 0; y < picture.height; ++y)
+    for (std::size_t x = 0; x < picture.width; ++x)
+      picture.pixels[y * picture.width + x] =
+          static_cast<float>(bytes[(picture.height - 1 - y) * picture.width + x]) / 255;
+  return picture;
 }
 
 /// Writes a picture; the file appears complete or not at all.

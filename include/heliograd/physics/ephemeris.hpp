@@ -102,8 +102,8 @@ inline std::string date_text(double julian_date_tt) {
   long const j = 80 * l / 2447;
   char text[64];
   std::snprintf(text, sizeof text, "%04ld-%02ld-%02ldT%02d:%02d:%02d.%03d", 100 * (n - 49) + i + j / 11,
-                j + 2 - 12 * (j / 11), l - 2447 * j / 80, static_cast<int>(ms / 3600000), static_cast<int>(ms / 60000 % 60),
-                static_cast<int>(ms / 1000 % 60), static_cast<int>(ms % 1000));
+                j + 2 - 12 * (j / 11), l - 2447 * j / 80, static_cast<int>(ms / 3600000),
+                static_cast<int>(ms / 60000 % 60), static_cast<int>(ms / 1000 % 60), static_cast<int>(ms % 1000));
   return text;
 }
 
