@@ -95,6 +95,19 @@ struct PrepareOptions {
   SystemOptions system;
   std::vector<std::string> inputs;  ///< folders or files
   std::string out;
+  bool resume = false;
+  bool skip = false;
+  double tolerance = 6;  ///< minutes between images of a pair
+  std::size_t samples = 1;
+  double coverage = 0.98;
+  double mask = 0;
+  bool any_quality = false;
+  std::string degradation;
+  std::vector<std::string> validation, test;
+  std::string north = "drawn";
+  std::vector<double> disk;
+  bool light_ink = false;
+  bool mirrored = false;
 };
 int prepare(PrepareOptions const& options, CommonOptions const& common);
 

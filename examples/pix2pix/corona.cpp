@@ -140,9 +140,9 @@ constexpr double line_step = 0.5;
 /// Follows one field line from its foot; points are (x, y, z, |B|).
 struct Trace {
   Volume const* volume;
-  double const* feet;      // x, y
-  float* points;           // [loop][most_points][4]
-  std::size_t* lengths;    // points of each; 0: nothing to follow
+  double const* feet;    // x, y
+  float* points;         // [loop][most_points][4]
+  std::size_t* lengths;  // points of each; 0: nothing to follow
   bool* closed;
 
   void operator()(std::size_t loop) const {
@@ -197,16 +197,15 @@ Image magnitude(Image field) {
 
 std::vector<Passband> const& passbands() {
   // Peaks after Lemen et al. (2012), Table 1; the rest is of the size that AIA sees.
-  static std::vector<Passband> const all{
-      {"aia94", {1.1, 6.8}, {0.25, 1}, 0.14, 1.0, 0.25, 0, -0.6, 6},
-      {"aia131", {0.56, 10}, {1, 0.4}, 0.16, 4, 0.35, 0, -0.6, 60},
-      {"aia171", {0.8, 0}, {1, 0}, 0.14, 110, 0.25, 0, -0.6, 900},
-      {"aia193", {1.5, 18}, {1, 0.05}, 0.15, 90, 0.25, 0, -0.7, 1000},
-      {"aia211", {1.9, 0}, {1, 0}, 0.15, 30, 0.25, 0, -0.7, 600},
-      {"aia304", {0.08, 0}, {1, 0}, 0.2, 22, 0.65, 0.2, -0.4, 0.6},
-      {"aia335", {2.7, 0}, {1, 0}, 0.17, 2, 0.25, 0, -0.7, 180},
-      {"aia1600", {0.1, 0}, {1, 0}, 0.15, 55, 0.42, 0.6, 0.45, 0.1},
-      {"aia1700", {0, 0}, {0, 0}, 0.15, 850, 0.28, 0.75, 0.55, 0}};
+  static std::vector<Passband> const all{{"aia94", {1.1, 6.8}, {0.25, 1}, 0.14, 1.0, 0.25, 0, -0.6, 6},
+                                         {"aia131", {0.56, 10}, {1, 0.4}, 0.16, 4, 0.35, 0, -0.6, 60},
+                                         {"aia171", {0.8, 0}, {1, 0}, 0.14, 110, 0.25, 0, -0.6, 900},
+                                         {"aia193", {1.5, 18}, {1, 0.05}, 0.15, 90, 0.25, 0, -0.7, 1000},
+                                         {"aia211", {1.9, 0}, {1, 0}, 0.15, 30, 0.25, 0, -0.7, 600},
+                                         {"aia304", {0.08, 0}, {1, 0}, 0.2, 22, 0.65, 0.2, -0.4, 0.6},
+                                         {"aia335", {2.7, 0}, {1, 0}, 0.17, 2, 0.25, 0, -0.7, 180},
+                                         {"aia1600", {0.1, 0}, {1, 0}, 0.15, 55, 0.42, 0.6, 0.45, 0.1},
+                                         {"aia1700", {0, 0}, {0, 0}, 0.15, 850, 0.28, 0.75, 0.55, 0}};
   return all;
 }
 
@@ -257,8 +256,8 @@ std::vector<LoopPiece> loops_over(HostSpace& ws, Photosphere const& photosphere,
                        Trace{&volume, feet.data(), points.data(), lengths.data(), closed.get()});
   Kokkos::fence("pix2pix::trace");
 
-  double const mm = photosphere.pixel_mm * double(bin);          // per coarse pixel
-  double const flux = total / double(count);                     // of a loop, gauss coarse pixels
+  double const mm = photosphere.pixel_mm * double(bin);  // per coarse pixel
+  double const flux = total / double(count);             // of a loop, gauss coarse pixels
   double const to_fine = double(bin), first = 0.5 * (to_fine - 1);
   std::vector<LoopPiece> pieces;
   for (std::size_t k = 0; k < count; ++k) {
@@ -272,7 +271,8 @@ std::vector<LoopPiece> loops_over(HostSpace& ws, Photosphere const& photosphere,
     double const hottest = 1.7 * std::pow(mean / 100 * (length / 50) * chance[k], 2.0 / 7);
     double const dense = hottest * hottest / 4 * (50 / length);  // density at the top, of 2 MK and 50 Mm
     for (std::size_t i = 0; i < n; ++i) {
-      double const from_foot = closed[k] ? double(std::min(i, n - 1 - i)) / (0.5 * double(n)) : double(i) / (2 * double(n));
+      double const from_foot =
+          closed[k] ? double(std::min(i, n - 1 - i)) / (0.5 * double(n)) : double(i) / (2 * double(n));
       double const u = std::clamp(from_foot, 0.02, 1.0);
       double const temperature = hottest * std::pow(u * (2 - u), 0.35);
       double const height = mm * double(p[4 * i + 2]);

@@ -29,14 +29,14 @@ namespace pix2pix {
 /// How a passband sees the atmosphere. Intensities in DN/s per pixel of AIA.
 struct Passband {
   char const* channel;
-  double peak_mk[2];       ///< temperatures of the response's two peaks; 0: no such peak
-  double share[2];         ///< heights of the peaks
-  double width_dex;        ///< their width
-  double quiet;            ///< of the lower atmosphere where the smoothed field is 10 G
-  double exponent;         ///< with which that grows with the field
-  double spot_darkness;    ///< share of the lower atmosphere that a spot takes away
-  double limb_darkening;   ///< at the limb; negative: brightening
-  double loops;            ///< scale of the loops
+  double peak_mk[2];      ///< temperatures of the response's two peaks; 0: no such peak
+  double share[2];        ///< heights of the peaks
+  double width_dex;       ///< their width
+  double quiet;           ///< of the lower atmosphere where the smoothed field is 10 G
+  double exponent;        ///< with which that grows with the field
+  double spot_darkness;   ///< share of the lower atmosphere that a spot takes away
+  double limb_darkening;  ///< at the limb; negative: brightening
+  double loops;           ///< scale of the loops
 };
 
 /// The nine passbands, or nothing.
@@ -51,16 +51,16 @@ struct Photosphere {
 
 struct CoronaOptions {
   std::uint64_t seed = 1;
-  double pixels_per_loop = 26;  ///< of the photosphere
+  double pixels_per_loop = 26;    ///< of the photosphere
   std::size_t coarse_side = 160;  ///< the field above is computed on at most so many points along a side
 };
 
 /// A piece of a loop.
 struct LoopPiece {
-  float x, y;        ///< pixels of the photosphere
+  float x, y;  ///< pixels of the photosphere
   float height_mm;
   float temperature_mk;
-  float emission;    ///< n^2 times length and cross-section in pixels of the photosphere
+  float emission;     ///< n^2 times length and cross-section in pixels of the photosphere
   bool last = false;  ///< of its loop
 };
 

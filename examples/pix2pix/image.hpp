@@ -68,8 +68,7 @@ inline Image smoothed(HostSpace& ws, Image image, double sigma) {
     double const part = left > widest * widest ? widest : std::sqrt(left);
     left -= part * part;
     heliograd::kernel::gaussian_blur<Host>(ws, detail::view_of(std::as_const(image)),
-                                           heliograd::kernel::gaussian_taps("smoothed", part),
-                                           detail::view_of(result));
+                                           heliograd::kernel::gaussian_taps("smoothed", part), detail::view_of(result));
     ws.exec().fence("pix2pix::smoothed");
     image = result;
   }

@@ -157,14 +157,49 @@ void add_import(CLI::App& app, ImportOptions& o) {
 
 void add_prepare(CLI::App& app, PrepareOptions& o) {
   add_system(app, o.system);
-  app.add_option("input", o.inputs, "Level-1.5 images, or folders of them")->required()->type_name("PATH");
+  app.add_option("input", o.inputs,
+                 "Full-disk images of AIA, HMI, MDI or EUVI as FITS, drawings as PNG or FITS, or folders of them")
+      ->required()
+      ->type_name("PATH");
   app.add_option("-o,--out", o.out, "Folder of the set")->required()->type_name("FOLDER");
+  app.add_flag("--resume", o.resume, "Go on in a folder that holds a set; what is done stays");
+  app.add_flag("--skip", o.skip, "Leave out files that cannot be prepared, also those asked for by name");
+  app.add_option("--tolerance", o.tolerance, "Minutes between the images of a pair, at most")
+      ->capture_default_str()
+      ->check(within(0.0, 1e6));
+  app.add_option("--samples", o.samples, "Points per side of a pixel that are averaged; 1 is as published")
+      ->capture_default_str()
+      ->check(within(1, 16));
+  app.add_option("--coverage", o.coverage, "Least share of the disk that an image must show")
+      ->capture_default_str()
+      ->check(within(0.0, 1.0));
+  app.add_option("--mask", o.mask, "Leave out what is farther than so many solar radii; 0 keeps it (fields end at 1)")
+      ->capture_default_str()
+      ->check(within(0.0, 10.0));
+  app.add_flag("--any-quality", o.any_quality, "Take images whose QUALITY is not 0");
+  app.add_option("--degradation", o.degradation, "Table time,aia94,...: factors that undo the aging of AIA")
+      ->type_name("FILE.csv");
+  app.add_option("--validation", o.validation,
+                 "Months for validation: 2017-01..2017-06, 2017, 9 for every September, none (default: as published)")
+      ->type_name("PERIOD");
+  app.add_option("--test", o.test, "Months for the test")->type_name("PERIOD");
+  app.add_option(
+         "--north", o.north,
+         "Of drawings: drawn, along the axis that is drawn; celestial, up is north in the sky; or solar north in "
+         "degrees counter-clockwise from up")
+      ->capture_default_str();
+  app.add_option("--disk", o.disk, "Of drawings: middle and radius in pixels, rows from the bottom (default: found)")
+      ->expected(3)
+      ->type_name("X Y RADIUS");
+  app.add_flag("--light-ink", o.light_ink, "Of drawings: light on dark");
+  app.add_flag("--mirrored", o.mirrored, "Of drawings: west is to the left");
 }
 
 void add_synthesize(CLI::App& app, SynthesizeOptions& o) {
   app.add_option("input", o.inputs, "Magnetograms to begin with, or folders of them")->required()->type_name("PATH");
   app.add_option("-o,--out", o.out, "Folder of the set")->required()->type_name("FOLDER");
-  app.add_option("--channels", o.channels, "Channels to make: hmi, aia94 to aia1700, drawing (default: hmi aia171 aia193 aia304)")
+  app.add_option("--channels", o.channels,
+                 "Channels to make: hmi, aia94 to aia1700, drawing (default: hmi aia171 aia193 aia304)")
       ->type_name("NAME");
   app.add_option("--scene", o.scene, "patch: cuts from active regions; disk: whole disks, from synoptic maps and disks")
       ->capture_default_str()
@@ -188,7 +223,8 @@ void add_evaluate(CLI::App& app, EvaluateOptions& o) {
   app.add_option("--truth", o.truth, "Instead of a set: one FITS file")->type_name("FILE");
   app.add_option("--target", o.target, "Channel that was predicted (default: as the preset says, or as BUNIT does)")
       ->type_name("NAME");
-  app.add_option("--preset,--model", o.preset, "Whose scaling PSNR, SSIM and detail are measured in")->capture_default_str();
+  app.add_option("--preset,--model", o.preset, "Whose scaling PSNR, SSIM and detail are measured in")
+      ->capture_default_str();
   add_open(app, "--field-limit", o.field_limit, "Field at which magnetograms saturate, gauss")
       ->check(within(1e-3, 1e5));
   app.add_option("--against", o.against, "Print published scores beside: park2019, aisfm1, aisfm2, sun2023, lim2021")

@@ -18,8 +18,9 @@ void open_set(std::string const& folder, bool resume, bool overwrite) {
   if (folder.empty()) throw hg::OutputError("--out is empty; give a folder");
   std::error_code problem;
   if (fs::exists(folder + "/pairs.csv", problem) && !resume && !overwrite)
-    throw hg::OutputError(folder + "/pairs.csv: is there already; go on with --resume, replace what is in the way with "
-                                   "--overwrite, or take another folder");
+    throw hg::OutputError(folder +
+                          "/pairs.csv: is there already; go on with --resume, replace what is in the way with "
+                          "--overwrite, or take another folder");
   if (fs::exists(folder, problem) && !fs::is_directory(folder, problem))
     throw hg::OutputError(folder + ": is no folder; give the name of a folder");
   fs::create_directories(folder, problem);

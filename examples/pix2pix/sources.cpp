@@ -24,8 +24,8 @@ std::vector<std::string> files_among(std::vector<std::string> const& paths, std:
     std::vector<std::string> inside;
     for (auto const& entry : fs::recursive_directory_iterator(path, problem)) {
       std::string const name = entry.path().string();
-      bool const wanted =
-          std::any_of(endings.begin(), endings.end(), [&](std::string const& ending) { return name.ends_with(ending); });
+      bool const wanted = std::any_of(endings.begin(), endings.end(),
+                                      [&](std::string const& ending) { return name.ends_with(ending); });
       if (wanted && entry.is_regular_file(problem)) inside.push_back(name);
     }
     if (problem) throw hg::InputError(path + ": cannot be read (" + problem.message() + ")");

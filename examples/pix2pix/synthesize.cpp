@@ -31,11 +31,11 @@ namespace {
 /// A real field to begin with.
 struct Source {
   std::string path;
-  std::string name;  ///< of the file
+  std::string name;    ///< of the file
   std::string region;  ///< files of one region go into one split
   hg::io::FitsHeader header;
-  Photosphere photosphere;          // of a patch
-  std::optional<ph::MapGrid> map;   // of a synoptic map
+  Photosphere photosphere;           // of a patch
+  std::optional<ph::MapGrid> map;    // of a synoptic map
   std::optional<ph::DiskView> disk;  // of a disk
   double latitude_rad = 0;           // of the observer, where known
 };
@@ -79,7 +79,8 @@ Source read_source(std::string const& path, Scene scene) {
   } else if (!type.empty()) {
     auto const pointing = ph::pointing_from(h, path);
     s.photosphere.pixel_mm = ph::solar_radius_m / 1e6 / pointing.radius_pixels();
-    if (2 * pointing.radius_pixels() < 1.1 * double(std::min(file.width, file.height))) s.disk = ph::disk_view_from(h, path);
+    if (2 * pointing.radius_pixels() < 1.1 * double(std::min(file.width, file.height)))
+      s.disk = ph::disk_view_from(h, path);
   }
   bool const whole = s.map || s.disk;
   if (scene == Scene::patch && whole)
@@ -112,7 +113,8 @@ struct Cut {
 /// Adds the light of loops seen through `place(x, y, height_mm, px, py)`, which says where a piece is
 /// seen and returns by how much its light counts: 0 if it is hidden.
 template <class Place>
-void add_loops(Image& image, std::vector<LoopPiece> const& pieces, Passband const& band, double scale, Place const& place) {
+void add_loops(Image& image, std::vector<LoopPiece> const& pieces, Passband const& band, double scale,
+               Place const& place) {
   auto const put = [&](double px, double py, double amount) {
     double const fx = std::floor(px), fy = std::floor(py);
     auto const x = std::ptrdiff_t(fx), y = std::ptrdiff_t(fy);
@@ -194,7 +196,8 @@ Images make_patch(HostSpace& ws, Source const& s, std::vector<std::string> const
   Photosphere const photosphere{patch, mm};
   std::uint64_t const seed = rng.below(std::uint64_t{1} << 62);
   auto const pieces = loops_over(ws, photosphere, {.seed = seed});
-  double const lean = rng.uniform(0, 0.4), bearing = rng.uniform(0, 2 * std::numbers::pi);  // tangent of the view's angle
+  double const lean = rng.uniform(0, 0.4),
+               bearing = rng.uniform(0, 2 * std::numbers::pi);  // tangent of the view's angle
   double const lean_x = lean * std::cos(bearing) / mm, lean_y = lean * std::sin(bearing) / mm;
   Images images;
   for (std::size_t c = 0; c < channels.size(); ++c) {
@@ -251,16 +254,16 @@ Images make_disk(HostSpace& ws, Source const& s, std::vector<std::string> const&
   double const elapsed = days * ph::day_s;
   Photosphere photosphere{{}, step * ph::solar_radius_m / 1e6};
   if (s.map) {
-    photosphere.field = sampled(ws, s.photosphere.field, ph::SurfaceMap<ph::MapGrid, ph::MapGrid>{*s.map, grid}, grid.height,
-                                grid.width);
+    photosphere.field = sampled(ws, s.photosphere.field, ph::SurfaceMap<ph::MapGrid, ph::MapGrid>{*s.map, grid},
+                                grid.height, grid.width);
   } else {
     Image radial = s.photosphere.field;
     for (std::size_t i = 0; i < radial.pixels.size(); ++i) {
       double const mu = s.disk->mu(double(i % radial.width), double(i / radial.width));
       radial.pixels[i] = mu > 0.1 ? static_cast<float>(double(radial.pixels[i]) / std::max(mu, 0.3)) : 0.f;
     }
-    photosphere.field =
-        sampled(ws, radial, ph::SurfaceMap<ph::DiskView, ph::MapGrid>{*s.disk, grid, rotation, elapsed}, grid.height, grid.width);
+    photosphere.field = sampled(ws, radial, ph::SurfaceMap<ph::DiskView, ph::MapGrid>{*s.disk, grid, rotation, elapsed},
+                                grid.height, grid.width);
   }
   double const factor = (turned ? -1 : 1) * rng.uniform(0.85, 1.15);
   for (float& b : photosphere.field.pixels) b = static_cast<float>(factor * double(b));
@@ -271,9 +274,9 @@ Images make_disk(HostSpace& ws, Source const& s, std::vector<std::string> const&
                        photosphere.field.pixels.begin() + std::ptrdiff_t((grid.height - 1 - y) * grid.width));
 
   std::uint64_t const seed = rng.below(std::uint64_t{1} << 62);
-  auto const pieces = loops_over(
-      ws, photosphere,
-      {.seed = seed, .pixels_per_loop = double(photosphere.field.pixels.size()) / 9000, .coarse_side = 300});
+  auto const pieces =
+      loops_over(ws, photosphere,
+                 {.seed = seed, .pixels_per_loop = double(photosphere.field.pixels.size()) / 9000, .coarse_side = 300});
   double const mm = ph::solar_radius_m / 1e6 / radius;
   double const area = (photosphere.pixel_mm / mm) * (photosphere.pixel_mm / mm);
   double const sb = std::sin(seen_from.latitude_rad), cb = std::cos(seen_from.latitude_rad);
@@ -304,7 +307,8 @@ Images make_disk(HostSpace& ws, Source const& s, std::vector<std::string> const&
       for (std::size_t i = 0; i < ink.pixels.size(); ++i) {
         double const r = view.pointing().radius(double(i % o.side), double(i / o.side));
         double const line = std::exp(-0.5 * std::pow((r - 1) * radius / 0.8, 2));
-        ink.pixels[i] = static_cast<float>(std::clamp(std::max(r < 1 ? double(ink.pixels[i]) : 0.01, 0.7 * line), 0.0, 1.0));
+        ink.pixels[i] =
+            static_cast<float>(std::clamp(std::max(r < 1 ? double(ink.pixels[i]) : 0.01, 0.7 * line), 0.0, 1.0));
       }
       images.push_back(ink);
     } else {
@@ -320,9 +324,8 @@ Images make_disk(HostSpace& ws, Source const& s, std::vector<std::string> const&
         if (mu > 0)
           light.pixels[i] = static_cast<float>(double(light.pixels[i]) * thin);
         else
-          light.pixels[i] = band.limb_darkening < 0
-                                ? static_cast<float>(band.quiet * 1.2 * std::exp(-(r - 1) / scale_height))
-                                : 0.f;
+          light.pixels[i] =
+              band.limb_darkening < 0 ? static_cast<float>(band.quiet * 1.2 * std::exp(-(r - 1) / scale_height)) : 0.f;
       }
       add_loops(light, pieces, band, area, place);
       images.push_back(observed(ws, light, mm, seed + 2 + c));
@@ -352,11 +355,12 @@ Images make_disk(HostSpace& ws, Source const& s, std::vector<std::string> const&
 }  // namespace
 
 int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
-  std::vector<std::string> channels = o.channels.empty() ? std::vector<std::string>{"hmi", "aia171", "aia193", "aia304"}
-                                                         : o.channels;
+  std::vector<std::string> channels =
+      o.channels.empty() ? std::vector<std::string>{"hmi", "aia171", "aia193", "aia304"} : o.channels;
   for (std::string const& channel : channels)
     if (channel != "hmi" && channel != "drawing" && passband_of(channel) == nullptr)
-      throw hg::UsageError("--channels: '" + channel.substr(0, 30) + "' is none that can be made; hmi, drawing, aia94 to aia1700");
+      throw hg::UsageError("--channels: '" + channel.substr(0, 30) +
+                           "' is none that can be made; hmi, drawing, aia94 to aia1700");
   if (std::set<std::string>(channels.begin(), channels.end()).size() != channels.size())
     throw hg::UsageError("--channels: each once");
   open_set(o.out, false, common.overwrite);
@@ -370,11 +374,13 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
     if (scene == Scene::disk || double(std::min(field.height, field.width) / o.bin) >= 0.7 * double(o.side)) {
       sources.push_back(std::move(s));
     } else if (!common.quiet) {
-      std::fprintf(stderr, "%s: warning: %s: has %zu x %zu pixels seen well, too few for a side of %zu, and is left out\n",
+      std::fprintf(stderr,
+                   "%s: warning: %s: has %zu x %zu pixels seen well, too few for a side of %zu, and is left out\n",
                    program, examples::one_line(path).c_str(), field.width / o.bin, field.height / o.bin, o.side);
     }
   }
-  if (sources.empty()) throw hg::InputError("the inputs hold no magnetogram large enough; give FITS files or folders of them");
+  if (sources.empty())
+    throw hg::InputError("the inputs hold no magnetogram large enough; give FITS files or folders of them");
 
   // Files of one region into one split, so that nothing of the test was seen in training.
   std::vector<std::string> regions;
@@ -391,8 +397,8 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
     return g % 5 == 4 ? 2 : g % 5 == 3 ? 1 : 0;
   };
   if (by_place && !common.quiet)
-    std::fprintf(stderr, "%s: warning: the splits are of %s region%s, %s; with three or more they would be apart\n", program,
-                 n == 1 ? "one" : "two", n == 1 ? "" : "s",
+    std::fprintf(stderr, "%s: warning: the splits are of %s region%s, %s; with three or more they would be apart\n",
+                 program, n == 1 ? "one" : "two", n == 1 ? "" : "s",
                  scene == Scene::patch ? "parts of each from east to west" : "drawn from the same Sun");
 
   examples::Progress progress("synthetic pair", o.count, common.quiet);
@@ -410,7 +416,8 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
     // Which split: as far along the shares as k along the count.
     double const at = (double(k) + 0.5) / double(o.count);
     int const split = at < shares[0] ? 0 : at < shares[0] + shares[1] ? 1 : 2;
-    auto const bits = hg::RandomStream{common.seed, 77}.block(k);  // each pair by itself: more of them leave these as they are
+    auto const bits =
+        hg::RandomStream{common.seed, 77}.block(k);  // each pair by itself: more of them leave these as they are
     hg::Rng rng(std::uint64_t{bits.word[0]} << 32 | bits.word[1]);
     std::vector<std::size_t> eligible;
     std::vector<double> below;
@@ -427,10 +434,9 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
     std::vector<hg::io::FitsHeader> headers;
     for (std::string const& channel : channels) headers.push_back(header_of(s, channel, time, k, common.seed));
     double const west[] = {0, shares[0], shares[0] + shares[1], 1};
-    Images const images = scene == Scene::disk
-                              ? make_disk(ws, s, channels, o, rng, headers)
-                              : make_patch(ws, s, channels, o, rng, by_place ? west[split] : 0,
-                                           by_place ? west[split + 1] : 1, headers);
+    Images const images = scene == Scene::disk ? make_disk(ws, s, channels, o, rng, headers)
+                                               : make_patch(ws, s, channels, o, rng, by_place ? west[split] : 0,
+                                                            by_place ? west[split + 1] : 1, headers);
     std::vector<std::string> line{names[split], time};
     char name[40];
     std::snprintf(name, sizeof name, "%06zu.fits", k);
@@ -450,9 +456,10 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
   sheet.write(o.out + "/contact.png", "Synthetic pairs from " + std::to_string(sources.size()) + " real fields",
               "hmi is real, cut and turned; all else is made up", channels.size());
   if (!common.quiet)
-    std::printf("%s: %zu synthetic pairs of %zu channels, %zu x %zu pixels, from %zu fields of %zu regions, seed %llu\n",
-                o.out.c_str(), o.count, channels.size(), o.side, o.side, sources.size(), n,
-                static_cast<unsigned long long>(common.seed));
+    std::printf(
+        "%s: %zu synthetic pairs of %zu channels, %zu x %zu pixels, from %zu fields of %zu regions, seed %llu\n",
+        o.out.c_str(), o.count, channels.size(), o.side, o.side, sources.size(), n,
+        static_cast<unsigned long long>(common.seed));
   return examples::success;
 }
 
