@@ -274,11 +274,11 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
   if (!o.png.empty()) {
     std::string const unit = scaling->law == Scaling::Law::photons ? "log2 (DN/s + 1)" : scaling->unit();
     char note[120];
-    std::snprintf(note, sizeof note, "to the right the truth, upwards the prediction, both %.4g to %.4g %s; CC %.4f",
-                  scatter->bins.low, scatter->bins.high, unit.c_str(), pixels.value());
+    std::snprintf(note, sizeof note, "%.4g to %.4g %s, CC %.4f", scatter->bins.low, scatter->bins.high, unit.c_str(),
+                  pixels.value());
     hg::io::write_png(
         o.png,
-        hg::io::draw_figure({scatter_panel(*scatter, target)},
+        hg::io::draw_figure({scatter_panel(*scatter, "truth to the right, prediction upwards")},
                             {.title = target + ", " + std::to_string(pairs.size()) + " images", .note = note}),
         {.overwrite = common.overwrite});
     if (!common.quiet) std::printf("%s\n", o.png.c_str());
