@@ -253,14 +253,13 @@ struct ScatterRow {
   T const* shares;
   T const* gy;
   T* gx;
-  T beta;
   std::size_t width;
 
   void operator()(std::size_t row) const {
     std::size_t const taps = static_cast<std::size_t>(table.taps), size = table.in * width;
     T const* const from = gy + row * table.out * width;
     T* const to = gx + row * size;
-    for (std::size_t e = 0; e < size; ++e) to[e] = beta != T(0) ? beta * to[e] : T(0);
+    for (std::size_t e = 0; e < size; ++e) to[e] = T(0);
     for (std::size_t o = table.valid_begin; o < table.valid_end; ++o) {
       std::size_t const first = static_cast<std::size_t>(table.first[o]);
       std::size_t const count = first + taps < table.in ? taps : table.in - first;
@@ -387,20 +386,20 @@ void gather_axes(Workspace<B>& ws, char const* label, AxisTable<typename B::scal
   auto scope = ws.scope();
   T const* between = gy.data();
   if (columns.taps > 0) {
-    T* const to = rows.taps == 0 ? gx.out.data() : scope.template take<T>(n * p * w * c);
-    T const beta = rows.taps == 0 ? gx.beta : T(0);
-    bool scattered = false;
-    if constexpr (B::on_host) {
-      scattered = c < 8;
+    bool const scattered = B::on_host && c < 8;
+    // What is scattered is summed by itself before it is added to what is there.
+    bool const direct = rows.taps == 0 && !(scattered && gx.beta != T(0));
+    T* const to = direct ? gx.out.data() : scope.template take<T>(n * p * w * c);
+    if constexpr (B::on_host)
       if (scattered) {
         T* const shares = scope.template take<T>(columns.out * static_cast<std::size_t>(columns.taps));
         for_each_item(ws, label, columns.out, TransposeShares<T>{columns, shares});
-        for_each_item(ws, label, n * p, ScatterRow<T>{columns, shares, between, to, beta, c});
+        for_each_item(ws, label, n * p, ScatterRow<T>{columns, shares, between, to, c});
       }
-    }
     if (!scattered)
       for_each_item(ws, label, B::on_host ? n * p * w : n * p * w * c,
-                    GatherLines<T, B::on_host>{columns, between, to, beta, c});
+                    GatherLines<T, B::on_host>{columns, between, to, rows.taps == 0 ? gx.beta : T(0), c});
+    if (rows.taps == 0 && !direct) accumulate(ws, gx, view_at<TensorRef<4, B>>(to, shape_of(gx.out)));
     between = to;
   }
   if (rows.taps == 0) return;
