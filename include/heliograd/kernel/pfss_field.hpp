@@ -146,18 +146,71 @@ template <class B>
 struct PfssNodes {
   PfssStencil<double> at;
   typename B::scalar_type* field;
+  using Scalar = typename B::scalar_type;
 
   KOKKOS_FUNCTION void operator()(std::size_t item) const {
-    using Scalar = typename B::scalar_type;
     std::size_t const n = at.grid.n_phi;
     std::size_t const k = item / (at.grid.n_s + 1), j = item % (at.grid.n_s + 1);
     PfssShell<double> const shell(at.grid, k);
+    Scalar* const row = field + 3 * item * n;
+    if (k > 0 && j > 0 && j < at.grid.n_s) return inner_row(shell, k, j, row);
     for (std::size_t i = 0; i < n; ++i) {
-      Scalar* const node = field + 3 * (item * n + i);
-      node[0] = static_cast<Scalar>(at.node_r(shell, k, j, i));
-      node[1] = static_cast<Scalar>(at.node_theta(shell, k, j, i));
-      node[2] = static_cast<Scalar>(at.node_phi(shell, k, j, i));
+      row[3 * i] = static_cast<Scalar>(at.node_r(shell, k, j, i));
+      row[3 * i + 1] = static_cast<Scalar>(at.node_theta(shell, k, j, i));
+      row[3 * i + 2] = static_cast<Scalar>(at.node_phi(shell, k, j, i));
     }
+  }
+
+ private:
+  /// The stencil written out: edges that two faces share cancel, and factors stand outside the sums.
+  struct Inner {
+    double const *here_a, *here_b, *south, *north;        ///< this shell: the rows beside the node, and beyond
+    double const *upper_a, *upper_b, *lower_a, *lower_b;  ///< the rows beside the node on the shells above and below
+    double ratio_a, ratio_b, ratio_south, ratio_north;    ///< of the edges
+    double radial, theta, phi;                            ///< factors of the sums
+  };
+
+  KOKKOS_FUNCTION double const* psi(std::size_t k, std::size_t j) const {
+    return at.values.psi + k * at.grid.shell() + j * at.grid.pitch();
+  }
+
+  KOKKOS_FUNCTION void inner_row(PfssShell<double> const& shell, std::size_t k, std::size_t j, Scalar* row) const {
+    PfssGrid const& grid = at.grid;
+    std::size_t const a = j - 1, b = j, n = grid.n_phi;
+    Inner const p{psi(k, a),
+                  psi(k, b),
+                  psi(k, a > 0 ? a - 1 : a),
+                  psi(k, b + 1 < grid.n_s ? b + 1 : b),
+                  psi(shell.upper, a),
+                  psi(shell.upper, b),
+                  psi(shell.lower, a),
+                  psi(shell.lower, b),
+                  at.rows.ratio_s[a],
+                  at.rows.ratio_s[b],
+                  at.rows.ratio_phi[a],
+                  at.rows.ratio_phi[b + 1],
+                  0.25 * shell.radial,
+                  -shell.tangential * at.rows.ratio_phi[j] / (at.rows.edge_cosine[j] * grid.step_phi()),
+                  2 * shell.tangential / (at.rows.length_s[a] + at.rows.length_s[b])};
+    for (std::size_t i = 0; i < 2; ++i) inner_node(p, at.west(at.west(i)), at.west(i), i, at.east(i), row);
+    HELIOGRAD_INDEPENDENT_LOOP
+    for (std::size_t i = 2; i < n - 1; ++i) inner_node(p, i - 2, i - 1, i, i + 1, row);
+    inner_node(p, n - 3, n - 2, n - 1, 0, row);
+  }
+
+  KOKKOS_FORCEINLINE_FUNCTION static void inner_node(Inner const& p, std::size_t ww, std::size_t w, std::size_t i,
+                                                     std::size_t e, Scalar* row) {
+    double const flux = p.ratio_a * ((p.here_a[i] - p.here_a[e]) - (p.here_a[ww] - p.here_a[w])) +
+                        p.ratio_b * ((p.here_b[i] - p.here_b[e]) - (p.here_b[ww] - p.here_b[w])) +
+                        p.ratio_south * ((p.here_a[w] - p.south[w]) + (p.here_a[i] - p.south[i])) -
+                        p.ratio_north * ((p.north[w] - p.here_b[w]) + (p.north[i] - p.here_b[i]));
+    double const up = (p.upper_b[w] - p.upper_a[w]) + (p.upper_b[i] - p.upper_a[i]);
+    double const down = (p.lower_b[w] - p.lower_a[w]) + (p.lower_b[i] - p.lower_a[i]);
+    double const east_a = (p.lower_a[w] - p.lower_a[i]) - (p.upper_a[w] - p.upper_a[i]);
+    double const east_b = (p.lower_b[w] - p.lower_b[i]) - (p.upper_b[w] - p.upper_b[i]);
+    row[3 * i] = static_cast<Scalar>(p.radial * flux);
+    row[3 * i + 1] = static_cast<Scalar>(p.theta * (up - down));
+    row[3 * i + 2] = static_cast<Scalar>(p.phi * (p.ratio_a * east_a + p.ratio_b * east_b));
   }
 };
 
