@@ -38,6 +38,10 @@ TEMPLATE_LIST_TEST_CASE("a gradient reaches the parameter and adds up over steps
     auto const gradient = hg::to_host(tape.exec(), w.grad);
     for (std::size_t i = 0; i < 4; ++i) CHECK(gradient[i] == 2.0 * static_cast<double>(i + 1) * step);
   }
+  tape.clear();
+  auto const x = tape.watch(w);
+  tape.backward(hg::sum(x * x), -2);  // a seed other than one: back to nothing
+  for (auto const g : hg::to_host(tape.exec(), w.grad)) CHECK(g == 0);
 }
 
 TEMPLATE_LIST_TEST_CASE("a steady step takes the same addresses and no more memory", "[tape]", test::Backends) {
