@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 
+#include <heliograd/core/fill.hpp>
 #include <heliograd/core/math.hpp>
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/detail/host_blocks.hpp>
@@ -409,7 +410,11 @@ void attention_backward(Workspace<B>& ws, AttentionShape const& s, double scale,
                         Sink<3, B> const& gv) {
   using T = typename B::scalar_type;
   using detail::HeadRows;
-  if (s.query_rows() == 0) return;
+  if (s.query_rows() == 0) {  // nobody asks the keys
+    for (Sink<3, B> const& g : {gk, gv})
+      if (g.out.data() && g.beta == T(0)) fill(ws, g.out, T(0));
+    return;
+  }
   T const by = static_cast<T>(scale);
   HeadRows<T const> const qs{q, s.queries, s.heads, s.depth}, ks{k, s.keys, s.heads, s.depth},
       vs{v, s.keys, s.heads, s.width}, os{o, s.queries, s.heads, s.width}, gos{go, s.queries, s.heads, s.width};
