@@ -119,7 +119,7 @@ class Arena {
 
   void grow(std::size_t bytes) {
     if (dry_) {  // one slab that is never full
-      slabs_.push_back({{}, reinterpret_cast<std::byte*>(dry_base_), std::numeric_limits<std::size_t>::max() / 4, 0});
+      slabs_.push_back({{}, reinterpret_cast<std::byte*>(dry_base_), std::numeric_limits<std::size_t>::max() / 8, 0});
       return;
     }
     std::size_t const wanted = std::max({bytes, smallest_slab, reserved_bytes() / 2});

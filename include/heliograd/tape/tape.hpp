@@ -62,7 +62,7 @@ class Tape {
 
   explicit Tape(execution_space exec = {}, TapeOptions const& options = {})
       : workspace_(exec, options.dry),
-        values_(options.dry),
+        values_(options.dry, dry_values),
         gradients_(options.dry, dry_gradients),
         reuse_values_(options.reuse_values) {
     expect(Kokkos::is_initialized(), "Tape: Kokkos is not initialised; keep a Kokkos::ScopeGuard in main");
@@ -154,7 +154,8 @@ class Tape {
     return x.spent && !recording_ ? handle<Rank>(x.value) : make(x.shape(), wants_grad);
   }
 
-  /// `x` for its last use: `relu(tape.spend(x))` may write over it. As for `done_with`, if nothing is recorded.
+  /// `x` for its last use, by an op that reads it once: `relu(tape.spend(x))` may write over it. (A function of several ops
+  /// might overwrite it in the first.) As for `done_with`, if nothing is recorded.
   template <int Rank>
   Var<Rank, B> spend(Var<Rank, B> x) const {
     x.spent = !recording_ && checkpoints_ == 0 && made_here(x.value.data());
@@ -604,6 +605,8 @@ class Tape {
   friend class detail::Passage<B>;
   friend struct detail::Stream<B>;
 
+  // Where a dry tape's addresses begin: beyond those of any memory, so that a caller's tensor is not taken for the tape's.
+  static constexpr std::uintptr_t dry_values = std::uintptr_t{1} << 61;
   static constexpr std::uintptr_t dry_gradients = std::uintptr_t{1} << 62;
 
   Workspace<B> workspace_;
