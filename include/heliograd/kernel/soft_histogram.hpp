@@ -58,15 +58,8 @@ struct BinAxis {
         per_log(static_cast<T>(1.0 / (std::log(10.0) * bins.step))),
         half(bins.half()) {}
 
-  /// Where a value above the noise stands, on its side: in (0, half].
-  KOKKOS_FUNCTION T distance(T magnitude) const {
-    T const bounded = magnitude < outer ? magnitude : outer;
-    T const u = per_log * math::log(bounded / inner);
-    return u < static_cast<T>(half) ? u : static_cast<T>(half);
-  }
-
-  /// The same for values of either sign, and 0 for noise and NaN. Without branches, one step at a time: host compilers make
-  /// vector code of it.
+  /// Where values above the noise stand, each on the side of its sign: in (0, half]; 0 for noise and NaN. Without branches, one
+  /// step at a time: host compilers make vector code of it.
   KOKKOS_FUNCTION void distances(T const* values, std::size_t count, T* u) const {
     T const most = static_cast<T>(half), low = inner, high = outer, factor = per_log;
     HELIOGRAD_INDEPENDENT_LOOP

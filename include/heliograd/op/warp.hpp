@@ -64,7 +64,8 @@ void record_warp(Var<4, B> x, Var<4, B> y, Positions const& positions, WarpOptio
 /// Gradient to x: every pixel gathers from the outputs that use it, in a fixed order. Exact for the linear methods; for pchip
 ///          the derivative of the slopes is included. Linear methods can be differentiated to any order, pchip twice.
 /// Keeps    nothing.
-/// Cost     1, 4 or 16 pixels read per output pixel; backward a sort of the output pixels, 4 (h w + 4 p q) bytes of scratch.
+/// Cost     1, 4 or 16 pixels read per output pixel; backward a sort of the output pixels, 4 (h w + 4 p q) bytes of scratch,
+///          for pchip 16 p q c numbers more.
 /// Throws   ShapeError for an image without pixels, or a field of another size.
 template <class B, class Positions>
 Var<4, B> warp(Var<4, B> x, Positions const& positions, std::size_t height, std::size_t width,

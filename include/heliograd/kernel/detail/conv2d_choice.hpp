@@ -46,10 +46,10 @@ inline bool is_pointwise(Conv2dGeometry const& g) {
 /// The first row that fits is taken; `direct` serves what is left.
 inline constexpr ConvChoice conv_choices[] = {
     {ConvAlgorithm::thin, "up to 8 channels on one side, from 16 on the other", is_thin, ConvAccuracy::strict, 1, 1},
-    {ConvAlgorithm::gemm, "1 x 1 filters of stride 1 without padding", is_pointwise, ConvAccuracy::strict, 1, 1},
-    {ConvAlgorithm::winograd_f4, "3 x 3 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16, 1024},
-    {ConvAlgorithm::winograd_f2, "3 x 3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 256},
-    {ConvAlgorithm::polyphase, "4 x 4 to 6 x 6 filters of stride 2", is_halving, ConvAccuracy::strict, 32, 1024},
+    {ConvAlgorithm::gemm, "1x1 filters of stride 1 without padding", is_pointwise, ConvAccuracy::strict, 1, 1},
+    {ConvAlgorithm::winograd_f4, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16, 1024},
+    {ConvAlgorithm::winograd_f2, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 256},
+    {ConvAlgorithm::polyphase, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::strict, 32, 1024},
 };
 
 /// The algorithm that the options name, if it serves this geometry; else the first of the table that pays.
@@ -57,10 +57,10 @@ inline ConvAlgorithm choose(Conv2dGeometry const& g, Conv2dOptions const& option
   if (options.algorithm == ConvAlgorithm::direct) return ConvAlgorithm::direct;
   for (ConvChoice const& choice : conv_choices) {
     if (options.algorithm == choice.algorithm) {
-      expect(choice.can(g), "conv2d: " + to_string(choice.algorithm) + " serves undilated " + choice.serves +
-                                " (found " + std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) +
-                                ", stride " + std::to_string(g.stride) + ", dilation " + std::to_string(g.dilation) +
-                                ", " + std::to_string(g.in_channels) + " to " + std::to_string(g.out_channels) +
+      expect(choice.can(g), "conv2d: " + to_string(choice.algorithm) + " serves " + choice.serves + " (found " +
+                                std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) + ", stride " +
+                                std::to_string(g.stride) + ", dilation " + std::to_string(g.dilation) + ", " +
+                                std::to_string(g.in_channels) + " to " + std::to_string(g.out_channels) +
                                 " channels); use ConvAlgorithm::automatic");
       return choice.algorithm;
     }
