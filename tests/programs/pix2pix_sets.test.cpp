@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // pix2pix prepare, synthesize and evaluate: files in, sets and scores out.
-#include <sys/wait.h>
-
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_floating_point.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -17,7 +14,7 @@
 #include <heliograd/io/fits.hpp>
 #include <heliograd/io/png.hpp>
 #include <heliograd/physics/observer.hpp>
-#include "folder.hpp"
+#include "program.hpp"
 
 namespace hg = heliograd;
 namespace fs = std::filesystem;
@@ -25,32 +22,13 @@ namespace ph = heliograd::physics;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
+using test::check_failure;
+using test::contents;
 using test::Folder;
 
 namespace {
 
-std::string contents(std::string const& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-Outcome run(Folder const& folder, std::string const& arguments) {
-  std::string const out = folder / "out.txt", err = folder / "err.txt";
-  int const status = std::system(
-      ("OMP_WAIT_POLICY=passive " HELIOGRAD_PROGRAM_DIR "/pix2pix " + arguments + " > " + out + " 2> " + err).c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
-}
-
-void check_failure(Outcome const& outcome, int code, std::string const& word) {
-  INFO(outcome.err);
-  CHECK(outcome.code == code);
-  CHECK_THAT(outcome.err, ContainsSubstring(word));
-}
+test::Program const program("pix2pix");
 
 /// A disk off the middle, the wrong way up, in coarse pixels.
 hg::io::FitsHeader disk_header(std::string const& date, double rotation = 179.9) {
@@ -127,9 +105,9 @@ TEST_CASE("synthetic pairs repeat, and their corona knows the field", "[programs
   for (int k = 0; k < 3; ++k) write_region(folder / ("r" + std::to_string(k) + ".fits"), std::to_string(k), 0.7 * k);
   std::string const inputs = (folder / "r0.fits") + " " + (folder / "r1.fits") + " " + (folder / "r2.fits");
   std::string const what = " --count 8 --side 48 --channels hmi aia171 aia304 drawing -q";
-  REQUIRE(run(folder, "synthesize " + inputs + " -o " + (folder / "a") + what + " --threads 1").code == 0);
-  REQUIRE(run(folder, "synthesize " + inputs + " -o " + (folder / "b") + what + " --threads 2").code == 0);
-  REQUIRE(run(folder, "synthesize " + inputs + " -o " + (folder / "c") + what + " --seed 2").code == 0);
+  REQUIRE(program("synthesize " + inputs + " -o " + (folder / "a") + what + " --threads 1").code == 0);
+  REQUIRE(program("synthesize " + inputs + " -o " + (folder / "b") + what + " --threads 2").code == 0);
+  REQUIRE(program("synthesize " + inputs + " -o " + (folder / "c") + what + " --seed 2").code == 0);
   std::string const list = contents(folder / "a/pairs.csv");
   CHECK_THAT(list,
              ContainsSubstring("split,time,hmi,aia171,aia304,drawing\ntrain,2000-01-01T00:00:00,hmi/000000.fits,"));
@@ -165,11 +143,10 @@ TEST_CASE("synthetic pairs repeat, and their corona knows the field", "[programs
   CHECK(ink > 0.7);
   CHECK(clean < 0.2);
 
-  check_failure(run(folder, "synthesize " + inputs + " -o " + (folder / "a") + what), 4, "pairs.csv: is there already");
-  check_failure(run(folder, "synthesize " + inputs + " -o " + (folder / "d") + " --channels aia999"), 2, "aia999");
-  check_failure(run(folder, "synthesize " + inputs + " -o " + (folder / "d") + " --scene disk"), 3,
-                "a part of the Sun");
-  check_failure(run(folder, "synthesize " + (folder / "none.fits") + " -o " + (folder / "d")), 3, "none.fits");
+  check_failure(program("synthesize " + inputs + " -o " + (folder / "a") + what), 4, "pairs.csv: is there already");
+  check_failure(program("synthesize " + inputs + " -o " + (folder / "d") + " --channels aia999"), 2, "aia999");
+  check_failure(program("synthesize " + inputs + " -o " + (folder / "d") + " --scene disk"), 3, "a part of the Sun");
+  check_failure(program("synthesize " + (folder / "none.fits") + " -o " + (folder / "d")), 3, "none.fits");
 }
 
 TEST_CASE("synthetic disks from a map of the whole Sun", "[programs]") {
@@ -188,8 +165,8 @@ TEST_CASE("synthetic disks from a map of the whole Sun", "[programs]") {
   header.set("CUNIT2", "Sine Latitude");
   header.set("BUNIT", "Gauss");
   hg::io::write_fits(folder / "map.fits", pixels.data(), w, h, header);
-  auto const done = run(folder, "synthesize " + (folder / "map.fits") + " -o " + (folder / "set") +
-                                    " --scene disk --side 64 --count 2 --channels hmi aia193");
+  auto const done = program("synthesize " + (folder / "map.fits") + " -o " + (folder / "set") +
+                            " --scene disk --side 64 --count 2 --channels hmi aia193");
   INFO(done.err);
   REQUIRE(done.code == 0);
   auto const light = hg::io::read_fits<float>(folder / "set/aia193/000001.fits");
@@ -218,9 +195,9 @@ TEST_CASE("scores of images whose differences are known", "[programs]") {
   auto const light = [](double x, double y) { return 300 + 200 * std::sin(0.7 * x) * std::cos(0.4 * y) + x; };
   write("truth.fits", "DN/s", light);
   write("brighter.fits", "DN/s", [&](double x, double y) { return 1.08 * light(x, y); });
-  auto const done = run(folder, "evaluate --truth " + (folder / "truth.fits") + " --prediction " +
-                                    (folder / "brighter.fits") + " --target aia193 --against park2019 --json " +
-                                    (folder / "s.json") + " --png " + (folder / "s.png"));
+  auto const done =
+      program("evaluate --truth " + (folder / "truth.fits") + " --prediction " + (folder / "brighter.fits") +
+              " --target aia193 --against park2019 --json " + (folder / "s.json") + " --png " + (folder / "s.png"));
   INFO(done.err);
   REQUIRE(done.code == 0);
   CHECK_THAT(done.out, ContainsSubstring("* aia193"));
@@ -244,8 +221,8 @@ TEST_CASE("scores of images whose differences are known", "[programs]") {
   auto const field = [](double x, double y) { return 400 * std::sin(0.3 * x) * std::cos(0.2 * y); };
   write("field.fits", "Gauss", field);
   write("half.fits", "Gauss", [&](double x, double y) { return 0.5 * field(x, y); });
-  REQUIRE(run(folder, "evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "half.fits") +
-                          " --json " + (folder / "f.json"))
+  REQUIRE(program("evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "half.fits") +
+                  " --json " + (folder / "f.json"))
               .code == 0);
   auto const f = nlohmann::json::parse(contents(folder / "f.json"));
   CHECK(f["target"] == "hmi");
@@ -269,18 +246,18 @@ TEST_CASE("scores of images whose differences are known", "[programs]") {
   }
   list.close();
   auto const set =
-      run(folder, "evaluate --data " + (folder / "set") + " --prediction " + (folder / "answers") + " --target hmi");
+      program("evaluate --data " + (folder / "set") + " --prediction " + (folder / "answers") + " --target hmi");
   INFO(set.err);
   CHECK(set.code == 0);
   CHECK_THAT(set.out, ContainsSubstring("hmi: 3 images"));
   CHECK_THAT(set.out, ContainsSubstring("1 images of the truth have no prediction"));
   CHECK_THAT(set.out, ContainsSubstring("CC of TUMF disk"));
 
-  check_failure(run(folder, "evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "truth.fits")),
-                3, "truth.fits: is in another unit");
-  check_failure(run(folder, "evaluate --prediction " + (folder / "half.fits")), 2, "--truth");
-  check_failure(run(folder, "evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "half.fits") +
-                                " --against nobody2020"),
+  check_failure(program("evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "truth.fits")), 3,
+                "truth.fits: is in another unit");
+  check_failure(program("evaluate --prediction " + (folder / "half.fits")), 2, "--truth");
+  check_failure(program("evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "half.fits") +
+                        " --against nobody2020"),
                 2, "park2019");
 }
 
@@ -295,7 +272,7 @@ TEST_CASE("prepared images lie where they should, in the set's units", "[program
   std::ofstream(folder / "aging.csv") << "time,304\n2017-01-01,1.5\n2017-12-31,1.5\n";
   std::string const what = " --preset park2019-b --passband 304 --side 64 --depth 6 --degradation " +
                            (folder / "aging.csv") + " -o " + (folder / "set");
-  auto const done = run(folder, "prepare " + (folder / "raw") + what);
+  auto const done = program("prepare " + (folder / "raw") + what);
   INFO(done.err);
   REQUIRE(done.code == 0);
   CHECK_THAT(done.out, ContainsSubstring("4 images prepared, 0 kept, 1 left out; 3 times (1 with all of aia304 hmi)"));
@@ -330,27 +307,26 @@ TEST_CASE("prepared images lie where they should, in the set's units", "[program
   CHECK(beyond == 0);
 
   // Again: refused; going on: nothing is done twice; done otherwise: refused.
-  check_failure(run(folder, "prepare " + (folder / "raw") + what), 4, "--resume");
+  check_failure(program("prepare " + (folder / "raw") + what), 4, "--resume");
   write_hmi(folder / "raw/new.fits", "2017-04-05T06:00:00");
-  auto const more = run(folder, "prepare " + (folder / "raw") + what + " --resume -q");
+  auto const more = program("prepare " + (folder / "raw") + what + " --resume -q");
   CHECK_THAT(more.out, ContainsSubstring("1 images prepared, 4 kept, 1 left out; 4 times"));
-  check_failure(run(folder, "prepare " + (folder / "raw/new.fits") + what + " --resume --samples 2"), 4,
-                "made otherwise");
+  check_failure(program("prepare " + (folder / "raw/new.fits") + what + " --resume --samples 2"), 4, "made otherwise");
   // A file that is named must do.
-  check_failure(run(folder, "prepare " + (folder / "raw/no_exposure.fits") + what + " --resume"), 3, "EXPTIME");
+  check_failure(program("prepare " + (folder / "raw/no_exposure.fits") + what + " --resume"), 3, "EXPTIME");
   auto cut = disk_header("2017-05-01T00:00:00");
   cut.set("INSTRUME", "HMI_SIDE1"), cut.set("BUNIT", "Gauss"), cut.set("CRPIX1", -60.0);
   write_disk(folder / "cut.fits", cut, [](double, double) { return 1.0; });
-  check_failure(run(folder, "prepare " + (folder / "cut.fits") + what + " --resume"), 3,
+  check_failure(program("prepare " + (folder / "cut.fits") + what + " --resume"), 3,
                 "cut.fits: shows too little of the disk");
   std::ofstream(folder / "bad.csv") << "time,304\n2017-01-01,lots\n";
   check_failure(
-      run(folder, "prepare " + (folder / "raw") + " -o " + (folder / "x") + " --degradation " + (folder / "bad.csv")),
-      3, "bad.csv: line 2");
-  check_failure(run(folder, "prepare " + (folder / "raw") + " -o " + (folder / "x") + " --test 2017-13"), 2, "2017-13");
+      program("prepare " + (folder / "raw") + " -o " + (folder / "x") + " --degradation " + (folder / "bad.csv")), 3,
+      "bad.csv: line 2");
+  check_failure(program("prepare " + (folder / "raw") + " -o " + (folder / "x") + " --test 2017-13"), 2, "2017-13");
 
   // Heliographic coordinates: 0.1 degrees a pixel about the middle of the disk.
-  auto const map = run(folder, "prepare " + (folder / "raw/hmi.fits") + " --preset sun2023-rhp -o " + (folder / "map"));
+  auto const map = program("prepare " + (folder / "raw/hmi.fits") + " --preset sun2023-rhp -o " + (folder / "map"));
   INFO(map.err);
   REQUIRE(map.code == 0);
   auto const remapped = hg::io::read_fits<float>(folder / "map/hmi/20170305_060000.fits");
@@ -389,8 +365,8 @@ TEST_CASE("a drawing is flattened, found and turned upright", "[programs]") {
     scan.set(i % w, i / w, {shade, shade, shade});
   }
   hg::io::write_png(folder / "drawing_20110215_1630.png", scan);
-  auto const done = run(folder, "prepare " + (folder / "drawing_20110215_1630.png") +
-                                    " --preset galileo --side 128 --depth 7 -o " + (folder / "set"));
+  auto const done = program("prepare " + (folder / "drawing_20110215_1630.png") +
+                            " --preset galileo --side 128 --depth 7 -o " + (folder / "set"));
   INFO(done.err);
   REQUIRE(done.code == 0);
   auto const drawing = hg::io::read_fits<float>(folder / "set/drawing/20110215_163000.fits");
@@ -409,9 +385,9 @@ TEST_CASE("a drawing is flattened, found and turned upright", "[programs]") {
 
   hg::io::Picture const empty(200, 200, {230, 230, 220});
   hg::io::write_png(folder / "empty_20110215.png", empty);
-  check_failure(run(folder, "prepare " + (folder / "empty_20110215.png") + " --preset galileo -o " + (folder / "x")), 3,
+  check_failure(program("prepare " + (folder / "empty_20110215.png") + " --preset galileo -o " + (folder / "x")), 3,
                 "empty_20110215.png: shows no drawn limb");
   hg::io::write_png(folder / "scan.png", scan);
-  check_failure(run(folder, "prepare " + (folder / "scan.png") + " --preset galileo -o " + (folder / "x")), 3,
+  check_failure(program("prepare " + (folder / "scan.png") + " --preset galileo -o " + (folder / "x")), 3,
                 "scan.png: nobody knows when it was drawn");
 }
