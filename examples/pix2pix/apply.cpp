@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include <heliograd/io/fits.hpp>
 #include <heliograd/io/png.hpp>
@@ -115,7 +116,10 @@ int apply(ApplyOptions const& o, CommonOptions const& common) {
   // All that can be wrong with names is found before anything is written.
   if (!o.deviation.empty() && (several || o.samples < 2))
     throw hg::UsageError("--deviation goes with one image and --samples 2 or more");
+  std::set<std::string> names;
   for (Task const& task : tasks) {
+    if (!names.insert(task.output).second)
+      throw hg::UsageError(task.output + ": two images would have this name; translate them into different folders");
     std::error_code problem;
     if (several) fs::create_directories(fs::path(task.output).parent_path(), problem);
     hg::io::check_output(task.output, common.overwrite);

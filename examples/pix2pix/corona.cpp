@@ -70,7 +70,7 @@ struct Volume {
   double step_z = 1.5;
   std::vector<float> field;  // [depth][height][width][3]
 
-  KOKKOS_INLINE_FUNCTION static std::size_t clipped(double& at, std::size_t size) {
+  static std::size_t clipped(double& at, std::size_t size) {
     at = at < 0 ? 0 : at > double(size - 1) ? double(size - 1) : at;
     std::size_t const i = std::size_t(at);
     std::size_t const low = i + 1 < size ? i : size - 2;

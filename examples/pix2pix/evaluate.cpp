@@ -10,6 +10,7 @@
 #include <heliograd/io/fits.hpp>
 #include <heliograd/io/png.hpp>
 #include "commands.hpp"
+#include "outputs.hpp"
 #include "pairs.hpp"
 #include "program.hpp"
 #include "progress.hpp"
@@ -127,10 +128,7 @@ void print_against(Published const& table, std::string const& target) {
 int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
   std::optional<Published> table;
   if (!o.against.empty()) table = published(o.against);
-  for (std::string const& out : {o.json, o.png})
-    if (!out.empty()) hg::io::check_output(out, common.overwrite);
-  if (!o.json.empty() && o.json == o.png)
-    throw hg::UsageError("--json and --png name the same file; give each its own");
+  examples::check_outputs({o.json, o.png}, {o.truth, o.prediction}, common.overwrite);
   if (o.data.empty() == o.truth.empty())
     throw hg::UsageError("give either --data SET and --prediction FOLDER, or --truth FILE and --prediction FILE");
   SystemOptions system_options;
@@ -170,6 +168,7 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
   hm::Correlation pixels;
   std::optional<hm::JointHistogram> scatter;
   std::optional<hm::PowerSpectrum> power[2];
+  std::size_t with_power = 0;  // images that are in it: those of the first one's size
   Json images = Json::array();
   std::optional<Scaling> scaling;
   examples::Progress progress("compared", pairs.size(), common.quiet);
@@ -212,14 +211,13 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
     else
       scatter = m.scatter;
     if (m.truth_power) {
-      auto const join = [&](std::optional<hm::PowerSpectrum>& all, hm::PowerSpectrum const& one) {
-        if (!all)
-          all = one;
-        else if (all->modes == one.modes)  // images of one size
-          *all += one;
-      };
-      join(power[0], *m.prediction_power);
-      join(power[1], *m.truth_power);
+      if (!power[0]) {
+        power[0] = m.prediction_power, power[1] = m.truth_power;
+        ++with_power;
+      } else if (power[0]->modes == m.truth_power->modes) {
+        *power[0] += *m.prediction_power, *power[1] += *m.truth_power;
+        ++with_power;
+      }
     }
     Json j;
     j["image"] = pair.name;
@@ -264,8 +262,8 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
     if (power[0])
       for (std::size_t k = 0; k < power[0]->variance.size(); ++k)
         j["power"].push_back({{"cycles_per_pixel", power[0]->rings.center(int(k))},
-                              {"prediction", json_of(power[0]->variance[k] / double(pairs.size()))},
-                              {"truth", json_of(power[1]->variance[k] / double(pairs.size()))}});
+                              {"prediction", json_of(power[0]->variance[k] / double(with_power))},
+                              {"truth", json_of(power[1]->variance[k] / double(with_power))}});
     if (table) j["published"] = json_of(*table);
     j["images"] = images;
     write_text(o.json, j.dump(2) + "\n", common.overwrite);

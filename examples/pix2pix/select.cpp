@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include <heliograd/io/atomic_file.hpp>
@@ -67,7 +68,7 @@ class Scores {
     std::string text = settings_ + "\ninputs,target,correlation\n";
     for (auto const& [key, value] : scores_) {
       char number[32];
-      std::snprintf(number, sizeof number, ",%.9g\n", value);
+      std::snprintf(number, sizeof number, ",%.17g\n", value);  // read again it chooses as it did
       text += key + number;
     }
     hg::io::AtomicFile file(path_, {.overwrite = true});
@@ -134,10 +135,13 @@ int select(SelectOptions const& o, CommonOptions const& common) {
   if (set.rows("train", channels).empty() || set.rows(o.split, channels).empty())
     throw hg::InputError(o.data + "/pairs.csv: train and " + o.split + " want at least one line with all channels");
 
-  std::error_code problem;
-  fs::create_directories(o.out + "/jobs", problem);
-  if (!fs::is_directory(o.out)) throw hg::OutputError(o.out + ": cannot be made (" + problem.message() + ")");
-  hg::io::FolderLock const lock(o.out);
+  std::optional<hg::io::FolderLock> lock;
+  if (!o.dry_run) {
+    std::error_code problem;
+    fs::create_directories(o.out + "/jobs", problem);
+    if (!fs::is_directory(o.out)) throw hg::OutputError(o.out + ": cannot be made (" + problem.message() + ")");
+    lock.emplace(o.out);
+  }
   std::ostringstream settings;
   settings << "steps=" << o.steps << " batch=" << o.batch << " side=" << o.side << " depth=" << o.depth
            << " width=" << o.width << " widest=" << o.widest << " split=" << o.split << " whole=" << o.whole

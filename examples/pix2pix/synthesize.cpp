@@ -98,13 +98,13 @@ struct Cut {
   double half = 0;  ///< of the side, less half a pixel
   double height = 1, width = 1;
 
-  static double folded(double at, double size) {
+  KOKKOS_FUNCTION static double folded(double at, double size) {
     double const period = 2 * size;
-    at = std::fmod(at + 0.5, period);
+    at = Kokkos::fmod(at + 0.5, period);
     if (at < 0) at += period;
     return (at < size ? at : period - at) - 0.5;
   }
-  hg::Position operator()(std::size_t, std::size_t p, std::size_t q) const {
+  KOKKOS_FUNCTION hg::Position operator()(std::size_t, std::size_t p, std::size_t q) const {
     double const dy = double(p) - half, dx = (double(q) - half) * (mirrored ? -1 : 1);
     return {folded(y + cosine * dy + sine * dx, height), folded(x - sine * dy + cosine * dx, width)};
   }

@@ -242,13 +242,15 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   if (used && !o.resume && !common.overwrite)
     throw hg::OutputError(o.out +
                           ": holds a training already; go on with it by --resume, or start anew with --overwrite");
-  if (!o.resume)
-    for (auto const& entry : fs::directory_iterator(o.out))
-      if (entry.path().extension() == ".checkpoint") fs::remove(entry.path());
 
   Trainer trainer(s, common.seed, static_cast<std::size_t>(o.accumulate));
   Generator generator = trainer.generator();  // the same weights
   if (!o.start.empty()) generator.load(o.start);
+  if (!o.resume) {  // of the training that is replaced
+    for (auto const& entry : fs::directory_iterator(o.out))
+      if (entry.path().extension() == ".checkpoint") fs::remove(entry.path());
+    fs::remove(o.out + "/best.safetensors");
+  }
   RunState state;
   if (o.resume) {
     resume(o.out, trainer, state, recipe);
