@@ -216,9 +216,10 @@ Var<Rank, B> prelu(Var<Rank, B> x, Var<1, B> slope) {
     tape.record(
         "heliograd::prelu", y,
         [=](Tape<B>& t) {
-          kernel::prelu_backward<B, Rank>(t.workspace(), x.value, slope.value, y.grad(),
-                                          x.wants_grad() ? t.into_over(x, y) : Sink<Rank, B>{},
-                                          slope.wants_grad() ? t.into(slope) : Sink<1, B>{});
+          auto const gx =
+              x.wants_grad() ? t.into_over(x, y) : Sink<Rank, B>{};  // written first, should both be one Var
+          auto const gslope = slope.wants_grad() ? t.into(slope) : Sink<1, B>{};
+          kernel::prelu_backward<B, Rank>(t.workspace(), x.value, slope.value, y.grad(), gx, gslope);
         },
         [=](Tape<B>& t, Var<Rank, B> gy) {
           detail::StraightSlope<kernel::Relu> const positive{"heliograd::prelu_backward", {}};

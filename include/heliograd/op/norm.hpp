@@ -163,10 +163,12 @@ Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormKnown known, Var<1,
   if (!y.wants_grad()) return y;
 
   auto const once = [=](Tape<B>& t) {
+    // In the order in which they are written, as some may be one Var.
+    auto const gscale = scale.wants_grad() ? t.into(scale) : Sink<1, B>{};
+    auto const gshift = shift.wants_grad() ? t.into(shift) : Sink<1, B>{};
+    auto const gx = x.wants_grad() ? flat(t.into_over(x, y)) : Sink<1, B>{};
     kernel::norm_backward<B>(t.workspace(), groups, x.value.data(), known.statistic, scale.value, shift.value,
-                             negative_slope, y.grad().data(), x.wants_grad() ? flat(t.into_over(x, y)) : Sink<1, B>{},
-                             scale.wants_grad() ? t.into(scale) : Sink<1, B>{},
-                             shift.wants_grad() ? t.into(shift) : Sink<1, B>{});
+                             negative_slope, y.grad().data(), gx, gscale, gshift);
   };
   auto const twice = [=](Tape<B>& t, Var<Rank, B> gy) {
     // Behind the bend, whose side y tells as well as x does.
