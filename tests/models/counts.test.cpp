@@ -4,6 +4,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include <heliograd/nn/patch_discriminator.hpp>
 #include <heliograd/tape/no_grad.hpp>
@@ -69,6 +71,14 @@ TEST_CASE("counts: the super-resolution network", "[models]") {
 
 TEST_CASE("counts: the presets of image translation", "[models]") {
   hg::Rng rng(1);
+  auto const preset = [](std::string const& name, std::string const& variant = "",
+                         std::vector<std::string> const& inputs = {}) {
+    pix2pix::SystemOptions options;
+    options.preset = name;
+    options.variant = variant;
+    options.inputs = inputs;
+    return options;
+  };
   auto const net = [&](Counts const& counts, pix2pix::SystemOptions const& options, Counts const& judge) {
     auto const system = pix2pix::system_of(options);
     auto const side = static_cast<std::size_t>(system.preparation.side), inputs = system.inputs.size();
@@ -77,20 +87,20 @@ TEST_CASE("counts: the presets of image translation", "[models]") {
       expect(judge, pix2pix::discriminator_of<B>(rng, system), square(side, inputs + 1), square(side / 8 - 2), by_mode);
   };
   Counts const d1024{"S7, S8, S10 D", 2764609, 51.672}, d512{"S9 D", 2764609, 12.784}, seen{};
-  net({"S2 G", 79578305, 95.286}, {.preset = "aisfm1"}, {"S2 D, biases kept", 2765505, 51.672});
-  net({"S7 G", 54407809, 95.160}, {.preset = "park2019-b"}, d1024);
-  net({"S7 G, as published in code", 79577728, 95.286}, {.preset = "park2019-a", .variant = "code2019"}, seen);
-  net({"S10 G", 54407809, 95.160}, {.preset = "galileo"}, seen);
-  net({"S8 G", 54407809, 95.160}, {.preset = "lim2021", .inputs = {"aia131"}}, seen);
-  net({"S8 G, two channels", 54408833, 95.429}, {.preset = "lim2021", .inputs = {"aia131", "aia1600"}},
+  net({"S2 G", 79578305, 95.286}, preset("aisfm1"), {"S2 D, biases kept", 2765505, 51.672});
+  net({"S7 G", 54407809, 95.160}, preset("park2019-b"), d1024);
+  net({"S7 G, as published in code", 79577728, 95.286}, preset("park2019-a", "code2019"), seen);
+  net({"S10 G", 54407809, 95.160}, preset("galileo"), seen);
+  net({"S8 G", 54407809, 95.160}, preset("lim2021", "", {"aia131"}), seen);
+  net({"S8 G, two channels", 54408833, 95.429}, preset("lim2021", "", {"aia131", "aia1600"}),
       {"S8 D, two channels", 2765633, 51.940});
-  net({"S8 G, three channels", 54409857, 95.697}, {.preset = "lim2021"}, {"S8 D, three channels", 2766657, 52.209});
-  net({"S9 baseline G, five halvings", 16652929, 21.676}, {.preset = "sun2023-baseline"}, d512);
-  net({"S9 baseline G", 54407809, 23.790}, {.preset = "sun2023-baseline", .variant = "deep"}, seen);
-  net({"S9 G", 20978306, 22.792}, {.preset = "sun2023-rhp"}, seen);
-  net({"S9 G, other fusion", 20978306, 22.792}, {.preset = "sun2023-cat"}, seen);
-  net({"S9 G, eight halvings", 58733186, 23.807}, {.preset = "sun2023-rhp", .variant = "deep"}, seen);
-  net({"S9 G, on a skip", 56636034, 26.206}, {.preset = "sun2023-rhp", .variant = "skip-answer"}, seen);
+  net({"S8 G, three channels", 54409857, 95.697}, preset("lim2021"), {"S8 D, three channels", 2766657, 52.209});
+  net({"S9 baseline G, five halvings", 16652929, 21.676}, preset("sun2023-baseline"), d512);
+  net({"S9 baseline G", 54407809, 23.790}, preset("sun2023-baseline", "deep"), seen);
+  net({"S9 G", 20978306, 22.792}, preset("sun2023-rhp"), seen);
+  net({"S9 G, other fusion", 20978306, 22.792}, preset("sun2023-cat"), seen);
+  net({"S9 G, eight halvings", 58733186, 23.807}, preset("sun2023-rhp", "deep"), seen);
+  net({"S9 G, on a skip", 56636034, 26.206}, preset("sun2023-rhp", "skip-answer"), seen);
 }
 
 TEST_CASE("an attention that answers nothing leaves a U-Net as it is", "[models]") {
