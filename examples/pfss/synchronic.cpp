@@ -16,6 +16,7 @@
 #include "pictures.hpp"
 #include "program.hpp"
 #include "progress.hpp"
+#include "units.hpp"
 
 /// \file
 /// The whole Sun at one time, from disks of several observers and a synoptic map.
@@ -40,9 +41,7 @@ struct File {
 File read(std::string const& path, bool ignore_checksum) {
   File file{path, hg::io::read_fits<float>(path, {.verify_checksums = !ignore_checksum}), {}};
   std::string const unit = file.image.header.text("BUNIT").value_or("");
-  std::string word = unit;
-  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (word != "gauss" && word != "g" && word != "mx/cm^2" && word != "mx/cm2")
+  if (!examples::is_gauss(unit))
     throw hg::InputError(path + ": is not in gauss (found BUNIT '" + unit.substr(0, 30) +
                          "', expected Gauss or Mx/cm^2); convert it first");
   file.time = ph::julian_date_of(file.image.header);

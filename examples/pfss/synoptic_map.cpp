@@ -10,6 +10,7 @@
 #include <heliograd/io/fits.hpp>
 #include "commands.hpp"
 #include "program.hpp"
+#include "units.hpp"
 
 namespace pfss {
 
@@ -109,10 +110,9 @@ SynopticMap read_synoptic_map(std::string const& file, std::string const& missin
   map.file = file;
   map.header = image.header;
   Source const source{file, image.header};
-  std::string const unit = lower(source.text("BUNIT"));
-  if (!unit.empty() && unit != "gauss" && unit != "g" && unit != "mx/cm^2" && unit != "mx/cm2" && unit != "mx cm-2")
-    source.refuse("is not in gauss (found BUNIT '" + source.text("BUNIT") +
-                  "', expected Gauss or Mx/cm^2); convert it first");
+  std::string const unit = source.text("BUNIT");
+  if (!examples::may_be_gauss(unit))
+    source.refuse("is not in gauss (found BUNIT '" + unit + "', expected Gauss or Mx/cm^2); convert it first");
 
   // Axis 1 is longitude, but for files whose short axis comes first.
   std::size_t columns = image.width, rows = image.height;

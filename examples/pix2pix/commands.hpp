@@ -126,6 +126,7 @@ int synthesize(SynthesizeOptions const& options, CommonOptions const& common);
 struct EvaluateOptions {
   std::string preset = "park2019-b";
   double field_limit = -1;
+  double photon_bits = -1;
   std::string data;
   std::string split = "test";
   std::string prediction;  ///< folder, or one FITS file

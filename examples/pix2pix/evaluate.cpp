@@ -184,6 +184,7 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
     if (!scaling) {
       Preparation preparation = system.preparation;
       if (o.field_limit > 0) preparation.field_limit = o.field_limit;
+      if (o.photon_bits > 0) preparation.photon_bits = o.photon_bits;
       scaling = scaling_of(preparation, target);
       scaling->levels = 0;
     }

@@ -14,6 +14,7 @@
 #include <heliograd/io/fits.hpp>
 #include <heliograd/physics/ephemeris.hpp>
 #include "sources.hpp"
+#include "units.hpp"
 
 namespace pix2pix {
 
@@ -48,7 +49,7 @@ std::string channel_of(hg::io::FitsHeader const& h, std::string const& file) {
     return "aia" + name;
   }
   if (detector == "EUVI") return "euvi" + wave();
-  bool const field = is_field_unit(unit) || content.find("MAGNETOGRAM") != std::string::npos;
+  bool const field = examples::is_gauss(unit) || content.find("MAGNETOGRAM") != std::string::npos;
   bool const hmi = instrument.starts_with("HMI") || detector == "HMI";
   if (hmi && !field)
     throw hg::InputError(file + ": is of HMI but no magnetogram (found CONTENT '" + content.substr(0, 30) +
@@ -130,7 +131,7 @@ Observation read_observation(std::string const& file, Degradation const& degrada
   std::string const unit = o.header.text("BUNIT").value_or("");
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   if (o.channel == "hmi" || o.channel == "mdi") {
-    if (!is_field_unit(unit))
+    if (!examples::is_gauss(unit))
       throw hg::InputError(file + ": is not in gauss (found BUNIT '" + unit.substr(0, 30) + "', expected Gauss)");
     for (float& b : o.image.pixels)
       if (!(std::fabs(b) <= 20000)) b = nan;  // nothing on the Sun is stronger

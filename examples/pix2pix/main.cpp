@@ -46,6 +46,8 @@ void add_system(CLI::App& app, SystemOptions& o) {
   add_open(app, "--widest", o.widest, "Most channels of any stage")->check(within(1, 4096));
   add_open(app, "--field-limit", o.field_limit, "Field at which magnetograms saturate, gauss")
       ->check(within(1e-3, 1e5));
+  add_open(app, "--photon-bits", o.photon_bits, "Bits of DN/s at which AIA and EUVI saturate")
+      ->check(within(1.0, 32.0));
 }
 
 void add_train(CLI::App& app, TrainOptions& o) {
@@ -82,6 +84,7 @@ void add_train(CLI::App& app, TrainOptions& o) {
 }
 
 void add_apply(CLI::App& app, ApplyOptions& o) {
+  app.alias("infer");
   app.add_option("input", o.inputs,
                  "Images: FITS, prepared as for the training; for several input channels one file each, in their order")
       ->type_name("IN.fits");
@@ -227,6 +230,8 @@ void add_evaluate(CLI::App& app, EvaluateOptions& o) {
       ->capture_default_str();
   add_open(app, "--field-limit", o.field_limit, "Field at which magnetograms saturate, gauss")
       ->check(within(1e-3, 1e5));
+  add_open(app, "--photon-bits", o.photon_bits, "Bits of DN/s at which AIA and EUVI saturate")
+      ->check(within(1.0, 32.0));
   app.add_option("--against", o.against, "Print published scores beside: park2019, aisfm1, aisfm2, sun2023, lim2021")
       ->type_name("NAME");
   app.add_option("--json", o.json, "Everything measured, image by image")->type_name("OUT.json");

@@ -175,6 +175,7 @@ System system_of(SystemOptions const& o) {
     if (s.training.shift > 0) s.training.shift = std::max(0, o.side / 64 - 1);
   }
   if (o.field_limit > 0) s.preparation.field_limit = o.field_limit;
+  if (o.photon_bits > 0) s.preparation.photon_bits = o.photon_bits;
   if (s.generator.attention_stage >= s.generator.depth)
     throw hg::UsageError("--depth: the attention looks at map " + std::to_string(s.generator.attention_stage) +
                          ", so the generator needs more halvings than that");

@@ -101,6 +101,7 @@ struct SystemOptions {
   int discriminator_width = -1;
   int widest = -1;  ///< most channels of any stage
   double field_limit = -1;
+  double photon_bits = -1;
 };
 
 /// The passbands of AIA that the papers use, by increasing number.

@@ -7,6 +7,7 @@
 
 #include <heliograd/base/error.hpp>
 #include <heliograd/data/normalise.hpp>
+#include "common/units.hpp"
 
 namespace pix2pix {
 
@@ -49,14 +50,11 @@ struct Scaling {
 
   /// Throws   InputError unless a BUNIT of `unit` can be meant.
   void check_unit(std::string const& file, std::string const& found) const {
-    std::string word;
-    for (char const c : found)
-      if (c != ' ' && c != '*' && c != '^') word += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    bool const fits =
-        word.empty() || (law == Law::field     ? word == "gauss" || word == "g" || word == "mx/cm2" || word == "mxcm-2"
-                         : law == Law::photons ? word == "dn/s" || word == "dns-1" || word == "dn/sec" ||
-                                                     word == "dn/second" || word == "dn/pixel/s"
-                                               : true);
+    std::string const word = examples::plain_unit(found);
+    bool const fits = word.empty() || (law == Law::field     ? examples::is_gauss(found)
+                                       : law == Law::photons ? word == "dn/s" || word == "dns-1" || word == "dn/sec" ||
+                                                                   word == "dn/second" || word == "dn/pixel/s"
+                                                             : true);
     if (!fits)
       throw heliograd::InputError(file + ": is in another unit (found BUNIT '" + found.substr(0, 30) + "', expected " +
                                   unit() + "); convert it first, or make a set with the command prepare");

@@ -39,11 +39,4 @@ std::vector<std::string> fits_files(std::vector<std::string> const& paths) {
   return files_among(paths, {".fits", ".fts", ".fit", ".fits.gz", ".fits.fz"});
 }
 
-bool is_field_unit(std::string const& unit) {
-  std::string word;
-  for (char const c : unit)
-    if (c != ' ' && c != '^' && c != '*') word += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return word == "gauss" || word == "g" || word == "mx/cm2" || word == "mxcm-2";
-}
-
 }  // namespace pix2pix

@@ -15,7 +15,4 @@ std::vector<std::string> files_among(std::vector<std::string> const& paths, std:
 /// The same for FITS files.
 std::vector<std::string> fits_files(std::vector<std::string> const& paths);
 
-/// True for the spellings of gauss and Mx/cm^2.
-bool is_field_unit(std::string const& unit);
-
 }  // namespace pix2pix

@@ -17,6 +17,7 @@
 #include "program.hpp"
 #include "progress.hpp"
 #include "sources.hpp"
+#include "units.hpp"
 
 /// \file
 /// Sets of synthetic pairs: real fields, and a made-up atmosphere over them (corona.hpp).
@@ -60,7 +61,7 @@ Source read_source(std::string const& path, Scene scene) {
   s.header = file.header;
   auto const& h = file.header;
   std::string const unit = h.text("BUNIT").value_or("");
-  if (!unit.empty() && !is_field_unit(unit))
+  if (!examples::may_be_gauss(unit))
     throw hg::InputError(path + ": is no magnetogram (found BUNIT '" + unit.substr(0, 30) +
                          "', expected Gauss or Mx/cm^2)");
   s.region = h.text("HARPNUM").value_or(s.name.substr(0, s.name.find('.')));

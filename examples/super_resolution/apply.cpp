@@ -16,6 +16,7 @@
 #include "outputs.hpp"
 #include "program.hpp"
 #include "progress.hpp"
+#include "units.hpp"
 #include "upscale.hpp"
 
 namespace super_resolution {
@@ -72,7 +73,7 @@ Survey survey(hg::io::FitsReader& reader, std::optional<Pointing> const& pointin
 
 void check_unit(hg::io::FitsReader const& reader) {
   std::string const unit = reader.header().text("BUNIT").value_or("");
-  if (!is_gauss(unit))
+  if (!examples::may_be_gauss(unit))
     throw hg::InputError(reader.path() + ": is not in gauss (found BUNIT '" + unit.substr(0, 30) +
                          "', expected Gauss or Mx/cm^2); convert it first");
 }

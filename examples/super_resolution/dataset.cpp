@@ -11,6 +11,7 @@
 #include <heliograd/io/fits.hpp>
 #include <heliograd/physics/registration.hpp>
 #include "network.hpp"
+#include "units.hpp"
 
 namespace super_resolution {
 
@@ -42,7 +43,7 @@ std::string objection(hg::io::FitsImage<float> const& file, std::string const& n
   for (char const* const component : {".Br.", ".Bt.", ".Bp.", ".continuum.", ".bitmap.", ".conf_disambig."})
     if (name.find(component) != std::string::npos) return "not a line-of-sight magnetogram";
   std::string const unit = file.header.text("BUNIT").value_or("");
-  if (!is_gauss(unit)) return "its unit is " + unit + ", not gauss";
+  if (!examples::may_be_gauss(unit)) return "its unit is " + unit + ", not gauss";
   if (file.width < smallest || file.height < smallest)
     return "too small (" + std::to_string(file.width) + " x " + std::to_string(file.height) + ")";
   double lowest = 0, highest = 0;

@@ -24,6 +24,7 @@
 #include "network.hpp"
 #include "outputs.hpp"
 #include "program.hpp"
+#include "units.hpp"
 #include "upscale.hpp"
 
 namespace super_resolution {
@@ -185,7 +186,7 @@ void print_table(std::vector<std::pair<std::string, Measures>> const& maps, bool
 Image read_image(std::string const& file, hg::io::FitsHeader* header = nullptr) {
   auto const read = hg::io::read_fits<float>(file);
   std::string const unit = read.header.text("BUNIT").value_or("");
-  if (!is_gauss(unit))
+  if (!examples::may_be_gauss(unit))
     throw hg::InputError(file + ": is not in gauss (found BUNIT '" + unit.substr(0, 30) +
                          "', expected Gauss or Mx/cm^2)");
   if (header) *header = read.header;

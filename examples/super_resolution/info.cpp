@@ -9,6 +9,7 @@
 #include "images.hpp"
 #include "network.hpp"
 #include "program.hpp"
+#include "units.hpp"
 
 namespace super_resolution {
 
@@ -67,7 +68,8 @@ void about_image(std::string const& file) {
   } catch (hg::InputError const& error) {
     std::printf("  pointing    none: %s\n", examples::one_line(error.what()).c_str());
   }
-  if (!is_gauss(reader.header().text("BUNIT").value_or(""))) std::printf("  not in gauss: apply would refuse it\n");
+  if (!examples::may_be_gauss(reader.header().text("BUNIT").value_or("")))
+    std::printf("  not in gauss: apply would refuse it\n");
 }
 
 }  // namespace

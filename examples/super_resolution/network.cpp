@@ -2,7 +2,6 @@
 #include "network.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 
 #include <heliograd/base/error.hpp>
@@ -12,15 +11,6 @@ namespace super_resolution {
 
 namespace hg = heliograd;
 namespace fs = std::filesystem;
-
-bool is_gauss(std::string const& unit) {
-  std::string word;
-  for (char const c : unit)
-    if (!std::isspace(static_cast<unsigned char>(c)))
-      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return word.empty() || word == "gauss" || word == "g" || word == "mx/cm^2" || word == "mx/cm**2" ||
-         word == "mxcm^-2" || word == "mx/cm2" || word == "mxcm-2";
-}
 
 std::string shipped_weights(int scale) {
   std::string const name = "mdi-x" + std::to_string(scale) + ".safetensors";

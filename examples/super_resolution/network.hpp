@@ -29,7 +29,4 @@ LoadedNetwork load_network(std::string const& file, int scale = 4);
 /// Where the weights that come with the program are; throws InputError if they are nowhere.
 std::string shipped_weights(int scale);
 
-/// True for the spellings of gauss, and for no unit at all.
-bool is_gauss(std::string const& unit);
-
 }  // namespace super_resolution
