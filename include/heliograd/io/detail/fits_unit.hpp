@@ -27,7 +27,7 @@ inline std::string serialise(FitsHeader const& header) {
   std::string text;
   for (auto const& card : header.cards()) text += card;
   text += "END";
-  text.resize(ceil_div(text.size(), block_length) * block_length, ' ');
+  text.resize((text.size() + block_length - 1) / block_length * block_length, ' ');
   return text;
 }
 
