@@ -713,7 +713,7 @@ void channel_sums_host(Workspace<B>& ws, T const* gy, std::int64_t pixels, int c
   double* const partials = scope.template take<double>(static_cast<std::size_t>(groups * channels));
   for_each_block(ws, "heliograd::conv2d_backward_bias", groups,
                  PartialChannelSums<T>{gy, pixels, channels, groups, partials});
-  add_channel_sums<B>(partials, groups, channels, sums);
+  if (!ws.dry()) add_channel_sums<B>(partials, groups, channels, sums);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail

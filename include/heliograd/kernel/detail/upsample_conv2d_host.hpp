@@ -529,7 +529,7 @@ void upsample_conv2d_backward_host(Workspace<B>& ws, UpsampleConv2dGeometry cons
     SumFilterGradients<B> const sum{gradient, targets.weight_partials, gw, g.out_channels};
     for_each_block(ws, "heliograd::upsample_conv2d_backward_weight_sum", sum.blocks(), sum);
   }
-  if (wants_gb) add_channel_sums<B>(targets.bias_partials, gradient.groups, g.out_channels, gb);
+  if (wants_gb && !ws.dry()) add_channel_sums<B>(targets.bias_partials, gradient.groups, g.out_channels, gb);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail
