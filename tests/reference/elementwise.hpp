@@ -13,19 +13,26 @@ namespace test::reference {
 
 /// y[i] = f(x_0[i], x_1[i], ...), as a reference for an op case.
 template <class Formula>
-auto elementwise(Formula formula) {
-  return [formula]<class T>(Tensors<T> const& x)
+struct Elementwise {
+  Formula formula;
+
+  template <class T>
     requires(std::same_as<T, double> || std::invocable<Formula const&, T> || std::invocable<Formula const&, T, T>)
-  {
+  heliograd::testing::HostTensorOf<T> operator()(Tensors<T> const& x) const {
     auto y = heliograd::testing::host_zeros<T>(x[0].shape);
     for (std::size_t i = 0; i < y.size(); ++i) {
-      if constexpr (requires { formula(0.0); })
+      if constexpr (std::invocable<Formula const&, double>)
         y.values[i] = formula(x[0].values[i]);
       else
         y.values[i] = formula(x[0].values[i], x[1].values[i]);
     }
     return y;
-  };
+  }
+};
+
+template <class Formula>
+Elementwise<Formula> elementwise(Formula const& formula) {
+  return {formula};
 }
 
 }  // namespace test::reference
