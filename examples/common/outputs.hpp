@@ -28,4 +28,12 @@ inline void check_outputs(std::vector<std::string> const& outputs, std::vector<s
   }
 }
 
+/// A whole text as a file, there complete or not at all.
+/// Throws   OutputError if it cannot be written, or exists and must not be overwritten.
+inline void write_text(std::string const& path, std::string const& text, bool overwrite = true) {
+  heliograd::io::AtomicFile file(path, {.overwrite = overwrite});
+  file.append(text.data(), text.size());
+  file.commit();
+}
+
 }  // namespace examples

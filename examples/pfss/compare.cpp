@@ -142,12 +142,7 @@ int run(CompareOptions const& o, CommonOptions const& common) {
   report["neutral_line_distance_degrees"] = number(distance);
   report["open_regions_jaccard"] = number(jaccard);
 
-  if (!o.json.empty()) {
-    std::string const text = report.dump(2) + "\n";
-    hg::io::AtomicFile file(o.json, {.overwrite = common.overwrite});
-    file.append(text.data(), text.size());
-    file.commit();
-  }
+  if (!o.json.empty()) examples::write_text(o.json, report.dump(2) + "\n", common.overwrite);
   if (!o.png.empty()) {
     double const range = round_range(corona.surface, 0.999);
     std::string const at = " at " + short_number(o.model.rss) + " solar radii";

@@ -151,9 +151,6 @@ int apply(ApplyOptions const& o, CommonOptions const& common) {
   std::size_t done = 0;
   for (Task const& task : tasks) {
     Stack const image = read_stack(task.inputs, scalings, !o.ignore_checksum);
-    auto const size_text = [](std::size_t height, std::size_t width) {
-      return std::to_string(width) + " x " + std::to_string(height);
-    };
     Padded const whole = padded(image, generator.unit(), scalings);
     bool const was_padded = whole.height != image.height || whole.width != image.width;
     if (was_padded && o.strict)

@@ -84,12 +84,6 @@ class SumSeries {
   std::map<std::string, hm::Correlation> series_;
 };
 
-void write_text(std::string const& path, std::string const& text, bool overwrite) {
-  hg::io::AtomicFile file(path, {.overwrite = overwrite});
-  file.append(text.data(), text.size());
-  file.commit();
-}
-
 /// The scatter as a picture: how often each pair of values occurs, truth to the right, prediction upwards, and the line
 /// where both are equal.
 hg::io::Panel scatter_panel(hm::JointHistogram const& joint, std::string const& label) {
@@ -267,7 +261,7 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
                               {"truth", json_of(power[1]->variance[k] / double(with_power))}});
     if (table) j["published"] = json_of(*table);
     j["images"] = images;
-    write_text(o.json, j.dump(2) + "\n", common.overwrite);
+    examples::write_text(o.json, j.dump(2) + "\n", common.overwrite);
     if (!common.quiet) std::printf("%s\n", o.json.c_str());
   }
   if (!o.png.empty()) {

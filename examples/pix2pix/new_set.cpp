@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include <heliograd/base/error.hpp>
-#include <heliograd/io/atomic_file.hpp>
 #include <heliograd/io/png.hpp>
+#include "outputs.hpp"
 
 namespace pix2pix {
 
@@ -36,9 +36,7 @@ void write_pairs(std::string const& folder, std::vector<std::string> const& chan
     for (std::size_t i = 0; i < line.size(); ++i) text += (i > 0 ? "," : "") + line[i];
     text += "\n";
   }
-  hg::io::AtomicFile file(folder + "/pairs.csv", {.overwrite = true});
-  file.append(text.data(), text.size());
-  file.commit();
+  examples::write_text(folder + "/pairs.csv", text);
 }
 
 bool ContactSheet::wants(std::size_t index) const {

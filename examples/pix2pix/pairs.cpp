@@ -27,11 +27,11 @@ std::vector<std::string> fields_of(std::string line) {
   return fields;
 }
 
+}  // namespace
+
 std::string size_text(std::size_t height, std::size_t width) {
   return std::to_string(width) + " x " + std::to_string(height);
 }
-
-}  // namespace
 
 PairSet::PairSet(std::string folder) : folder_(std::move(folder)) {
   std::string const file = folder_ + "/pairs.csv";

@@ -49,6 +49,9 @@ struct Stack {
   std::size_t missing = 0;    ///< values that were not there and are taken as 0
 };
 
+/// "width x height", as messages say it.
+std::string size_text(std::size_t height, std::size_t width);
+
 /// Reads and scales files of these channels, in this order.
 /// Throws   InputError for files of unequal size, or in other units than the channel's.
 Stack read_stack(std::vector<std::string> const& files, std::vector<Scaling> const& scalings,

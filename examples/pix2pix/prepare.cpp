@@ -17,6 +17,7 @@
 #include "level15.hpp"
 #include "new_set.hpp"
 #include "pairs.hpp"
+#include "pointing_cards.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 #include "sources.hpp"
@@ -176,17 +177,7 @@ Framed framed(HostSpace& ws, Image const& image, hg::io::FitsHeader header, ph::
       for (std::size_t i = 0; i < result.image.pixels.size(); ++i)
         if (!(to.radius(double(i % frame.side), double(i / frame.side)) < edge)) result.image.pixels[i] = float(nan);
     forget_geometry(header);
-    header.set("CTYPE1", "HPLN-TAN");
-    header.set("CTYPE2", "HPLT-TAN");
-    header.set("CUNIT1", "arcsec");
-    header.set("CUNIT2", "arcsec");
-    header.set("CRPIX1", to.center_x + 1);
-    header.set("CRPIX2", to.center_y + 1);
-    header.set("CRVAL1", 0.0);
-    header.set("CRVAL2", 0.0);
-    header.set("CDELT1", to.xx);
-    header.set("CDELT2", to.yy);
-    header.set("CROTA2", 0.0);
+    examples::set_pointing(header, to);
     header.set("RSUN_OBS", pointing.radius_arcsec, "[arcsec] apparent radius of the Sun");
     header.set("R_SUN", frame.disk_radius, "[pix] radius of the disk");
   } else {

@@ -8,10 +8,10 @@
 #include <optional>
 #include <sstream>
 
-#include <heliograd/io/atomic_file.hpp>
 #include <heliograd/io/checkpoint.hpp>
 #include "commands.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "pairs.hpp"
 #include "program.hpp"
 
@@ -71,9 +71,7 @@ class Scores {
       std::snprintf(number, sizeof number, ",%.17g\n", value);  // read again it chooses as it did
       text += key + number;
     }
-    hg::io::AtomicFile file(path_, {.overwrite = true});
-    file.append(text.data(), text.size());
-    file.commit();
+    examples::write_text(path_, text);
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "corona.hpp"
 #include "new_set.hpp"
+#include "pointing_cards.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 #include "sources.hpp"
@@ -332,17 +333,7 @@ Images make_disk(HostSpace& ws, Source const& s, std::vector<std::string> const&
       images.push_back(observed(ws, light, mm, seed + 2 + c));
     }
     auto& h = headers[c];
-    h.set("CTYPE1", "HPLN-TAN");
-    h.set("CTYPE2", "HPLT-TAN");
-    h.set("CUNIT1", "arcsec");
-    h.set("CUNIT2", "arcsec");
-    h.set("CRPIX1", pointing.center_x + 1);
-    h.set("CRPIX2", pointing.center_y + 1);
-    h.set("CRVAL1", 0.0);
-    h.set("CRVAL2", 0.0);
-    h.set("CDELT1", pointing.xx);
-    h.set("CDELT2", pointing.yy);
-    h.set("CROTA2", 0.0);
+    examples::set_pointing(h, pointing);
     h.set("RSUN_OBS", pointing.radius_arcsec);
     h.set("CRLN_OBS", std::fmod(below.longitude_rad / ph::degree + 720, 360), "[deg]");
     h.set("CRLT_OBS", seen_from.latitude_rad / ph::degree, "[deg]");

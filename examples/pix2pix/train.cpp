@@ -9,17 +9,18 @@
 #include <memory>
 
 #include <heliograd/data/loader.hpp>
-#include <heliograd/io/atomic_file.hpp>
 #include <heliograd/io/checkpoint.hpp>
 #include <heliograd/io/png.hpp>
 #include <heliograd/optim/schedule.hpp>
 #include "commands.hpp"
 #include "csv_log.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "pairs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
 #include "progress.hpp"
+#include "resume.hpp"
 
 namespace pix2pix {
 
@@ -141,17 +142,7 @@ struct RunState {
 };
 
 void resume(std::string const& folder, Trainer& trainer, RunState& run, std::string const& recipe) {
-  std::vector<std::string> damaged;
-  auto const latest = hg::io::latest_checkpoint(folder, &damaged);
-  for (std::string const& complaint : damaged)
-    std::fprintf(stderr, "%s: warning: %s; an older checkpoint is tried\n", program,
-                 examples::one_line(complaint).c_str());
-  if (!latest) throw hg::InputError(folder + ": has no checkpoint to resume from; leave --resume away to start");
-  auto metadata = hg::io::read_metadata(latest->path);
-  if (metadata["recipe"] != recipe)
-    throw hg::UsageError(latest->path + ": was made with other options; resume with the ones in " + folder +
-                         "/options.toml, or train anew with --overwrite");
-  trainer.load(latest->path, run.numbers());
+  trainer.load(examples::checkpoint_to_resume(program, folder, recipe), run.numbers());
 }
 
 /// Images that the training is judged by, or shown with.
@@ -202,12 +193,6 @@ std::pair<double, double> examine(Generator const& generator, std::vector<Exam> 
     error += difference / double(y.size());
   }
   return {correlation / double(exams.size()), error / double(exams.size())};
-}
-
-void write_text(std::string const& path, std::string const& text) {
-  hg::io::AtomicFile file(path, {.overwrite = true});
-  file.append(text.data(), text.size());
-  file.commit();
 }
 
 }  // namespace
@@ -261,7 +246,7 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
                 rows.size(), exams.size(), steps, s.training.batch);
     std::fflush(stdout);
   }
-  write_text(o.out + "/options.toml", recipe);
+  examples::write_text(o.out + "/options.toml", recipe);
   examples::CsvLog log(o.out + "/log.csv", "step,rate,l1,generator,discriminator,norm,correlation,error,wait,seconds",
                        state.step);
 

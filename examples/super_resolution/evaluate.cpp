@@ -352,10 +352,7 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
       }
       j["averaged_to_input_pixels"] = columns;
     }
-    std::string const text = j.dump(2) + "\n";
-    hg::io::AtomicFile file(o.json, {.overwrite = common.overwrite});
-    file.append(text.data(), text.size());
-    file.commit();
+    examples::write_text(o.json, j.dump(2) + "\n", common.overwrite);
     if (!common.quiet) std::printf("%s\n", o.json.c_str());
   }
   if (!o.png.empty()) {

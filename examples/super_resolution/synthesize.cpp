@@ -5,6 +5,7 @@
 #include <heliograd/io/png.hpp>
 #include "commands.hpp"
 #include "outputs.hpp"
+#include "pointing_cards.hpp"
 #include "program.hpp"
 #include "synthetic_sun.hpp"
 
@@ -22,17 +23,7 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
   header.set("TELESCOP", "synthetic", "no instrument has seen this");
   header.set("CONTENT", "SYNTHETIC LINE-OF-SIGHT MAGNETOGRAM");
   header.set("BUNIT", "Gauss");
-  header.set("CTYPE1", "HPLN-TAN");
-  header.set("CTYPE2", "HPLT-TAN");
-  header.set("CUNIT1", "arcsec");
-  header.set("CUNIT2", "arcsec");
-  header.set("CRPIX1", p.center_x + 1);
-  header.set("CRPIX2", p.center_y + 1);
-  header.set("CRVAL1", 0.0);
-  header.set("CRVAL2", 0.0);
-  header.set("CDELT1", p.xx);
-  header.set("CDELT2", p.yy);
-  header.set("CROTA2", 0.0);
+  examples::set_pointing(header, p);
   header.set("RSUN_OBS", p.radius_arcsec, "[arcsec] apparent radius of the Sun");
   header.set("DSUN_OBS", hg::physics::astronomical_unit_m, "[m]");
   header.set("SEED", static_cast<std::int64_t>(common.seed), "of the random numbers");

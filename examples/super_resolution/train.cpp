@@ -10,7 +10,6 @@
 #include <optional>
 #include <sstream>
 
-#include <heliograd/io/atomic_file.hpp>
 #include <heliograd/io/checkpoint.hpp>
 #include <heliograd/loss/gradient.hpp>
 #include <heliograd/loss/histogram.hpp>
@@ -24,8 +23,10 @@
 #include "csv_log.hpp"
 #include "dataset.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 #include "progress.hpp"
+#include "resume.hpp"
 #include "scores.hpp"
 #include "upscale.hpp"
 
@@ -105,17 +106,7 @@ hg::io::TrainingState<Network, Backend> training_state(Network& model, hg::optim
 /// Goes back to the newest checkpoint that is whole.
 void resume(std::string const& folder, Network& model, hg::optim::Adam<Backend>& adam, RunState& run,
             std::string const& recipe) {
-  std::vector<std::string> damaged;
-  auto const latest = hg::io::latest_checkpoint(folder, &damaged);
-  for (std::string const& complaint : damaged)
-    std::fprintf(stderr, "%s: warning: %s; an older checkpoint is tried\n", program,
-                 examples::one_line(complaint).c_str());
-  if (!latest) throw hg::InputError(folder + ": has no checkpoint to resume from; leave --resume away to start");
-  auto metadata = hg::io::read_metadata(latest->path);
-  if (metadata["recipe"] != recipe)
-    throw hg::UsageError(latest->path + ": was made with other options; resume with the ones in " + folder +
-                         "/options.toml, or train anew with --overwrite");
-  hg::io::load_checkpoint(latest->path, training_state(model, adam, run));
+  hg::io::load_checkpoint(examples::checkpoint_to_resume(program, folder, recipe), training_state(model, adam, run));
   adam.set_steps(run.updates);
 }
 
@@ -246,12 +237,6 @@ std::string without_paths(std::string const& recipe) {
   return kept;
 }
 
-void write_text(std::string const& path, std::string const& text) {
-  hg::io::AtomicFile file(path, {.overwrite = true});
-  file.append(text.data(), text.size());
-  file.commit();
-}
-
 void check_options(TrainOptions const& o) {
   auto const want = [](bool ok, std::string const& what) {
     if (!ok) throw hg::UsageError(what);
@@ -332,7 +317,7 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
     resume(o.out, model, adam, state, recipe);
     if (!common.quiet) std::printf("resuming after step %" PRIu64 "\n", state.step);
   }
-  write_text(o.out + "/options.toml", recipe);
+  examples::write_text(o.out + "/options.toml", recipe);
   examples::CsvLog log(o.out + "/log.csv", "step,rate,loss,mse,gradient,histogram,ssim,norm,score,seconds", state.step);
 
   hg::Tape<Backend> tape;
