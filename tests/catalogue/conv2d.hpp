@@ -86,6 +86,8 @@ inline std::vector<heliograd::testing::OpCase> conv2d_cases() {
       op_case("4x4, stride 2, polyphase, replicate", {{{1, 6, 6, 2}}, {{4, 4, 2, 18}}, {{18}}},
               with_algorithm({.stride = 2, .padding = {1, 0, 2, 1}, .mode = PaddingMode::replicate},
                              ConvAlgorithm::polyphase)),
+      op_case("4x4, stride 2, tap by tap", {{{2, 4, 5, 3}}, {{4, 4, 3, 18}}, {{18}}},
+              with_algorithm(halving, ConvAlgorithm::taps)),
       op_case("4x4, stride 2, periodic", {{{1, 6, 6, 2}}, {{4, 4, 2, 3}}, {{3}}},
               {.stride = 2, .padding = 1, .mode = PaddingMode::periodic}),
       op_case("2x5, stride 3, lopsided padding", {{{1, 7, 5, 2}}, {{2, 5, 2, 2}}, {{2}}},

@@ -94,6 +94,7 @@ std::vector<hg::ConvAlgorithm> algorithms_for(Shape<4> const& weight, hg::Conv2d
   if (square && weight[0] >= 4 && weight[0] <= 6 && options.stride == 2) algorithms.push_back(polyphase);
   auto const [few, many] = std::minmax({weight[2], weight[3] / static_cast<std::size_t>(options.groups)});
   if (few <= 8 && many >= 16) algorithms.push_back(thin);
+  if (options.mode == PaddingMode::zero) algorithms.push_back(taps);
   return algorithms;
 }
 
@@ -349,15 +350,20 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
                          {thin, 7, 1, 5e-7},
                          {winograd_f4, 3, 1, 6e-6},
                          {direct, 4, 2, 5e-7},
+                         {taps, 3, 1, 5e-7},
+                         {taps, 4, 2, 5e-7},
                          {polyphase, 4, 2, 7e-7},
                          {polyphase, 5, 2, 7e-7}})
     for (double const scale : {1e-6, 1.0, 1e6})
       for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // up to 4608 terms, or 12800
         if (bar.algorithm == thin && bar.filter == 7 && channels > 64) continue;
         std::size_t const c_out = bar.algorithm == thin ? 3 : 24;
-        Problem<B> problem(
-            {2, 6, 7, channels}, {bar.filter, bar.filter, channels, c_out},
-            {.stride = bar.stride, .padding = 1, .mode = PaddingMode::reflect, .algorithm = bar.algorithm}, false);
+        Problem<B> problem({2, 6, 7, channels}, {bar.filter, bar.filter, channels, c_out},
+                           {.stride = bar.stride,
+                            .padding = 1,
+                            .mode = bar.algorithm == taps ? PaddingMode::zero : PaddingMode::reflect,
+                            .algorithm = bar.algorithm},
+                           false);
         for (double& value : problem.x)
           value = static_cast<double>(static_cast<typename B::scalar_type>(value * scale));
         auto const results = problem.run();
@@ -392,6 +398,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any
           {1, 40, 4, {.stride = 2, .padding = 1}},
           {33, 20, 1, {}},
           {33, 40, 4, halving},
+          {17, 40, 3, {.padding = 1, .algorithm = hg::ConvAlgorithm::taps}},
           {17, 40, 3, {.padding = 1, .algorithm = hg::ConvAlgorithm::winograd_f4}}}) {
       CAPTURE(c_in, c_out, filter);
       Problem<B> const problem({5, 33, 31, c_in}, {filter, filter, c_in, c_out}, options, false);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
+#include <utility>
+
 #include <heliograd/base/config.hpp>
 
 /// \file
@@ -102,6 +105,9 @@ struct Simd {
     return condition.lanes > T(0) ? a.lanes : b.lanes;
   }
 
+  /// [a0, a2, ..., b0, b2, ...] and [a1, a3, ..., b1, b3, ...].
+  [[gnu::always_inline]] friend Simd even_lanes(Simd a, Simd b) { return a.template every_second<0>(b); }
+  [[gnu::always_inline]] friend Simd odd_lanes(Simd a, Simd b) { return a.template every_second<1>(b); }
   /// The sum over the lanes, always by the same tree: halves are added to halves.
   [[gnu::always_inline]] friend T sum(Simd a) {
     T lane[size];
@@ -110,6 +116,30 @@ struct Simd {
       for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
     return lane[0];
   }
+
+ private:
+  template <int First>
+  [[gnu::always_inline]] Simd every_second(Simd b) const {
+    return [&]<int... Lane>(std::integer_sequence<int, Lane...>) {
+      constexpr auto at = [](int lane) { return 2 * lane + First; };
+      return Simd(vector_type{(at(Lane) < size ? lanes[at(Lane) % size] : b.lanes[at(Lane) % size])...});
+    }(std::make_integer_sequence<int, size>{});
+  }
 };
+
+/// A number for each of as many vectors as there are lanes, what its lanes are joined to: by the same tree for each,
+/// in which neighbours are joined first.
+template <class T, std::size_t Count, class Join>
+[[gnu::always_inline]] inline Simd<T> joined_lanes(Simd<T> const (&a)[Count], Join const& join) {
+  if constexpr (Count == 1) {
+    return a[0];
+  } else {
+    Simd<T> joined[Count / 2];
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < Count / 2; ++i)
+      joined[i] = join(even_lanes(a[2 * i], a[2 * i + 1]), odd_lanes(a[2 * i], a[2 * i + 1]));
+    return joined_lanes(joined, join);
+  }
+}
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

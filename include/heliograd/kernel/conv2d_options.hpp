@@ -15,6 +15,7 @@ enum class ConvAlgorithm {
   winograd_f2,  ///< 3x3 filters of stride 1: 16 multiplications instead of 36
   winograd_f4,  ///< the same with 36 instead of 144, and about six times the rounding error
   thin,         ///< at most 8 channels on one side, at least 16 on the other: first and last layers
+  taps,         ///< a matrix product for each tap, filters read once as they lie: small images with many channels
   polyphase,    ///< 4x4 to 6x6 filters of stride 2, as 2x2 or 3x3 ones of stride 1 on four phases: 16 instead of 36
 };
 
@@ -30,6 +31,7 @@ inline std::string to_string(ConvAlgorithm algorithm) {
     case ConvAlgorithm::winograd_f2: return "winograd_f2";
     case ConvAlgorithm::winograd_f4: return "winograd_f4";
     case ConvAlgorithm::thin: return "thin";
+    case ConvAlgorithm::taps: return "taps";
     case ConvAlgorithm::polyphase: return "polyphase";
   }
   return "unknown";

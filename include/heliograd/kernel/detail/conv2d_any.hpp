@@ -13,6 +13,7 @@
 #include <heliograd/kernel/detail/conv2d_device.hpp>
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
+#include <heliograd/kernel/detail/conv2d_taps.hpp>
 #include <heliograd/kernel/detail/conv2d_thin.hpp>
 #include <heliograd/kernel/detail/winograd_host.hpp>
 #include <heliograd/kernel/launch.hpp>
@@ -70,6 +71,8 @@ void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions 
       });
       if (algorithm == ConvAlgorithm::thin)
         conv2d_thin<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+      else if (algorithm == ConvAlgorithm::taps)
+        conv2d_taps<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
       else if (!done)
         conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
     }
@@ -95,6 +98,8 @@ void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, 
       });
       if (algorithm == ConvAlgorithm::thin)
         conv2d_backward_data_thin<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+      else if (algorithm == ConvAlgorithm::taps)
+        conv2d_backward_data_taps<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
       else if (!done)
         conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include <heliograd/base/error.hpp>
@@ -21,6 +22,7 @@ struct ConvChoice {
   ConvAccuracy accuracy;  ///< what `automatic` must be allowed
   int fewest_channels;    ///< and needs, on either side of a group
   int fewest_pixels;      ///< and in an image of y
+  int most_pixels = std::numeric_limits<int>::max();
 };
 
 /// Few channels on one side of a group and many on the other: at least a vector, whatever the instruction set.
@@ -42,11 +44,13 @@ inline bool is_halving(Conv2dGeometry const& g) { return is_square(g, 4, 6, 2); 
 inline bool is_pointwise(Conv2dGeometry const& g) {
   return g.filter_height == 1 && g.filter_width == 1 && g.stride == 1 && g.padding == Padding2d(0);
 }
+inline bool is_zero_padded(Conv2dGeometry const& g) { return g.mode == PaddingMode::zero || g.padding == Padding2d(0); }
 
 /// The first row that fits is taken; `direct` serves what is left.
 inline constexpr ConvChoice conv_choices[] = {
     {ConvAlgorithm::thin, "up to 8 channels on one side, from 16 on the other", is_thin, ConvAccuracy::strict, 1, 1},
     {ConvAlgorithm::gemm, "1x1 filters of stride 1 without padding", is_pointwise, ConvAccuracy::strict, 1, 1},
+    {ConvAlgorithm::taps, "zeros around images", is_zero_padded, ConvAccuracy::strict, 256, 1, 64},
     {ConvAlgorithm::winograd_f4, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16, 1024},
     {ConvAlgorithm::winograd_f2, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 256},
     {ConvAlgorithm::polyphase, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::strict, 32, 1024},
@@ -64,9 +68,10 @@ inline ConvAlgorithm choose(Conv2dGeometry const& g, Conv2dOptions const& option
                                 " channels); use ConvAlgorithm::automatic");
       return choice.algorithm;
     }
+    std::int64_t const pixels = static_cast<std::int64_t>(g.out_height) * g.out_width;
     if (options.algorithm == ConvAlgorithm::automatic && options.accuracy >= choice.accuracy && choice.can(g) &&
         g.in_channels >= choice.fewest_channels && g.out_channels >= choice.fewest_channels &&
-        static_cast<std::int64_t>(g.out_height) * g.out_width >= choice.fewest_pixels)
+        pixels >= choice.fewest_pixels && pixels <= choice.most_pixels)
       return choice.algorithm;
   }
   return ConvAlgorithm::direct;
