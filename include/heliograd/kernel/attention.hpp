@@ -48,45 +48,54 @@ struct HeadRows {
   }
 };
 
-/// Tiles of 64 rows of a head, copied so that the innermost loops load whole vectors: transposed [width][64], or as rows padded
-/// to whole vectors. What is missing from the last tile is zero.
+/// Tiles of 64 rows of a head, copied as right factors of products: in panels of some columns, row after row of the panel, so
+/// that what the innermost loops read lies in one piece of the nearest cache. As they are, [64][width], or transposed,
+/// [width][64]. What is missing from the last tile or panel is zero.
 template <class T>
 struct HeadTiles {
   static constexpr std::size_t tile = 64;
+  static constexpr std::size_t panel = static_cast<std::size_t>(TileShape<T>::columns);
   HeadRows<T const> from;
-  std::size_t padded;  ///< numbers in a row, or 0: transposed
-  T* to;
+  bool transposed = false;
+  T* to = nullptr;
 
-  static std::size_t padded_to_vectors(std::size_t width) {
-    constexpr std::size_t columns = static_cast<std::size_t>(TileShape<T>::columns);
-    return (width + columns - 1) / columns * columns;
-  }
+  /// The width in whole panels.
+  std::size_t padded() const { return (from.width + panel - 1) / panel * panel; }
   std::size_t tiles() const { return (from.rows + tile - 1) / tile; }
-  std::size_t size() const { return tile * (padded > 0 ? padded : from.width); }
+  std::size_t rows(std::size_t t) const { return std::min(tile, from.rows - t * tile); }
+  std::size_t size() const { return tile * (transposed ? from.width : padded()); }
   T const* at(std::size_t sample_head, std::size_t t) const { return to + (sample_head * tiles() + t) * size(); }
 
   void operator()(std::size_t item) const {
-    std::size_t const sample_head = item / tiles(), first = item % tiles() * tile;
-    std::size_t const count = std::min(tile, from.rows - first);
+    std::size_t const sample_head = item / tiles(), t = item % tiles();
     T* const out = to + item * size();
     std::fill(out, out + size(), T(0));
-    for (std::size_t r = 0; r < count; ++r) {
-      T const* const row = from.row(sample_head, first + r);
-      if (padded > 0)
-        std::copy(row, row + from.width, out + r * padded);
-      else
-        for (std::size_t k = 0; k < from.width; ++k) out[k * tile + r] = row[k];
+    for (std::size_t r = 0; r < rows(t); ++r) {
+      T const* const row = from.row(sample_head, t * tile + r);
+      if (transposed) {
+        T* const column = out + r / panel * panel * from.width + r % panel;
+        for (std::size_t k = 0; k < from.width; ++k) column[k * panel] = row[k];
+      } else
+        for (std::size_t k = 0; k < from.width; k += panel)
+          std::copy(row + k, row + std::min(k + panel, from.width), out + k * tile + r * panel);
     }
   }
 };
 
-/// c = a b, or c += a b: a [rows][depth] at any stride, b [depth][columns], columns whole vectors.
+/// A left factor [rows][depth]: a broadcast number after the other.
+template <class T>
+struct LeftFactor {
+  T const* data;
+  std::size_t row, column;  ///< from row to row, from column to column
+};
+
+/// c = a b, or c += a b: b [depth][columns] in panels, columns whole panels.
 template <bool Add, class T>
-void multiply_tile(T const* a, std::size_t a_row, std::size_t rows, std::size_t depth, T const* b, std::size_t columns,
-                   T* c) {
+void multiply_tile(LeftFactor<T> const& a, std::size_t rows, std::size_t depth, T const* b, std::size_t columns, T* c) {
   using Vector = Simd<T>;
   constexpr int vectors = TileShape<T>::vectors;
-  for (std::size_t j = 0; j < columns; j += static_cast<std::size_t>(TileShape<T>::columns))
+  constexpr std::size_t panel = HeadTiles<T>::panel;
+  for (std::size_t j = 0; j < columns; j += panel)
     for_each_tile<TileShape<T>::rows>(static_cast<int>(rows), [&]<int Rows>(int first) {
       Vector tile[Rows][vectors];
       T* const out = c + static_cast<std::size_t>(first) * columns + j;
@@ -94,8 +103,9 @@ void multiply_tile(T const* a, std::size_t a_row, std::size_t rows, std::size_t 
         for (int l = 0; l < vectors; ++l)
           tile[i][l] =
               Add ? Vector::load(out + static_cast<std::size_t>(i) * columns + l * Vector::size) : Vector(T(0));
-      accumulate<T, Rows, vectors>(tile, static_cast<std::int64_t>(depth), a + static_cast<std::size_t>(first) * a_row,
-                                   static_cast<std::int64_t>(a_row), 1, b + j, static_cast<std::int64_t>(columns));
+      accumulate<T, Rows, vectors>(tile, static_cast<std::int64_t>(depth),
+                                   a.data + static_cast<std::size_t>(first) * a.row, static_cast<std::int64_t>(a.row),
+                                   static_cast<std::int64_t>(a.column), b + j * depth, panel);
       for (int i = 0; i < Rows; ++i)
         for (int l = 0; l < vectors; ++l)
           tile[i][l].store(out + static_cast<std::size_t>(i) * columns + l * Vector::size);
@@ -114,7 +124,7 @@ struct AttentionHost {
   AttentionTotals<T> totals;
   T* scratch;
 
-  std::size_t scratch_size() const { return tile * (tile + values.padded); }
+  std::size_t scratch_size() const { return tile * (tile + values.padded()); }
   std::size_t query_tiles() const { return (shape.queries + tile - 1) / tile; }
 
   void operator()(int worker, std::int64_t block) const {
@@ -123,135 +133,170 @@ struct AttentionHost {
     std::size_t const rows = std::min(tile, shape.queries - first);
     T* const weights = scratch + static_cast<std::size_t>(worker) * scratch_size();
     T* const sum = weights + tile * tile;
-    T peak[tile];
+    std::size_t const padded = values.padded();
+    T peak[tile], factor[tile];
     double total[tile] = {};
     std::fill(peak, peak + tile, -std::numeric_limits<T>::infinity());
-    std::fill(sum, sum + rows * values.padded, T(0));
+    std::fill(weights + rows * tile, weights + tile * tile, T(0));
+    std::fill(sum, sum + rows * padded, T(0));
     for (std::size_t t = 0; t < keys.tiles(); ++t) {
       std::size_t const count = std::min(tile, shape.keys - t * tile);
-      multiply_tile<false>(q.row(sample_head, first), q.stride(), rows, shape.depth, keys.at(sample_head, t), tile,
-                           weights);
+      multiply_tile<false, T>({q.row(sample_head, first), q.stride(), 1}, rows, shape.depth, keys.at(sample_head, t),
+                              tile, weights);
+      exponentials(weights, count, peak, total, factor);
       for (std::size_t r = 0; r < rows; ++r) {
-        T const factor = exponentials(weights + r * tile, count, peak[r], total[r]);
-        T* const s = sum + r * values.padded;
-        if (factor != T(1)) {
+        T* const s = sum + r * padded;
+        T const by = factor[r];
+        if (by != T(1)) {
           HELIOGRAD_INDEPENDENT_LOOP
-          for (std::size_t c = 0; c < values.padded; ++c) s[c] *= factor;
+          for (std::size_t c = 0; c < padded; ++c) s[c] *= by;
         }
       }
-      multiply_tile<true>(weights, tile, rows, tile, values.at(sample_head, t), values.padded, sum);
+      multiply_tile<true, T>({weights, tile, 1}, rows, tile, values.at(sample_head, t), padded, sum);
     }
     for (std::size_t r = 0; r < rows; ++r) {
       T const share = static_cast<T>(1 / total[r]);
       T* const out = o.row(sample_head, first + r);
-      for (std::size_t c = 0; c < shape.width; ++c) out[c] = share * sum[r * values.padded + c];
+      for (std::size_t c = 0; c < shape.width; ++c) out[c] = share * sum[r * padded + c];
       totals.peak[sample_head * shape.queries + first + r] = peak[r];
       totals.total[sample_head * shape.queries + first + r] = static_cast<T>(total[r]);
     }
   }
 
-  /// Turns a row of dot products into exponentials about the new peak; gives the factor for what was summed about the old one.
-  T exponentials(T* row, std::size_t count, T& peak, double& total) const {
+  /// Turns rows of dot products into exponentials about their new peaks; gives the factors for what was summed about the old.
+  /// As many rows at a time as there are lanes, so that what is one number for a row is a vector as well.
+  void exponentials(T* weights, std::size_t count, T* peak, double* total, T* factor) const {
+    using V = Simd<T>;
+    constexpr std::size_t size = static_cast<std::size_t>(V::size);
     T const by = scale;
     HELIOGRAD_INDEPENDENT_LOOP
-    for (std::size_t j = 0; j < tile; ++j) row[j] *= by;
-    for (std::size_t j = count; j < tile; ++j) row[j] = -std::numeric_limits<T>::infinity();
-    Simd<T> most = Simd<T>::load(row);
-    for (std::size_t j = 0; j < tile; j += Simd<T>::size) most = max(most, Simd<T>::load(row + j));
-    T now = peak;
-    for (int l = 0; l < Simd<T>::size; ++l) now = most[l] > now ? most[l] : now;
-    T const factor = math::exp(peak - now);
-    HELIOGRAD_INDEPENDENT_LOOP
-    for (std::size_t j = 0; j < tile; ++j) row[j] = math::exp(row[j] - now);
-    Simd<T> part(T(0));
-    for (std::size_t j = 0; j < tile; j += Simd<T>::size) part += Simd<T>::load(row + j);
-    total = total * static_cast<double>(factor) + static_cast<double>(sum(part));
-    peak = now;
-    return factor;
+    for (std::size_t i = 0; i < tile * tile; ++i) weights[i] *= by;
+    for (std::size_t r = 0; r < tile; ++r)
+      std::fill(weights + r * tile + count, weights + (r + 1) * tile, -std::numeric_limits<T>::infinity());
+    for (std::size_t first = 0; first < tile; first += size) {
+      T* const rows = weights + first * tile;
+      V lanes[size];
+      for (std::size_t r = 0; r < size; ++r) {
+        lanes[r] = V::load(rows + r * tile);
+        for (std::size_t j = size; j < tile; j += size) lanes[r] = max(lanes[r], V::load(rows + r * tile + j));
+      }
+      T now[size], sums[size];
+      max(V::load(peak + first), joined_lanes(lanes, [](V a, V b) { return max(a, b); })).store(now);
+      for (std::size_t r = 0; r < size; ++r) {
+        T* const row = rows + r * tile;
+        T const top = now[r];
+        HELIOGRAD_INDEPENDENT_LOOP
+        for (std::size_t j = 0; j < tile; ++j) row[j] = math::exp(row[j] - top);
+        lanes[r] = V::load(row);
+        for (std::size_t j = size; j < tile; j += size) lanes[r] += V::load(row + j);
+      }
+      joined_lanes(lanes, [](V a, V b) { return a + b; }).store(sums);
+      T* const old = peak + first;
+      T* const f = factor + first;
+      double* const sum = total + first;
+      HELIOGRAD_INDEPENDENT_LOOP
+      for (std::size_t r = 0; r < size; ++r) {
+        f[r] = math::exp(old[r] - now[r]);
+        sum[r] = sum[r] * static_cast<double>(f[r]) + static_cast<double>(sums[r]);
+        old[r] = now[r];
+      }
+    }
   }
 };
 
-/// Host, backward: one tile of queries against all keys (gradient of q), or one tile of keys against all queries (of k and v).
-/// With rows a, a' and columns b, b': the weights come from a b, their gradients from a' b'.
-template <class T, bool ByKeys>
+/// Host, backward: some tiles of keys against all queries. The gradients of their keys and values are theirs alone; what they
+/// add to the gradient of each query goes to a part of its own, which `AttentionSum` adds up.
+template <class T>
 struct AttentionBackwardHost {
   static constexpr std::size_t tile = HeadTiles<T>::tile;
   AttentionShape shape;
+  std::size_t groups;  ///< of key tiles
   T scale;
-  HeadRows<T const> a, a2;       // q and the output's gradient; or k and v
-  HeadTiles<T> b, b2;            // transposed: k and v; or q and the output's gradient
-  HeadTiles<T> b_rows, b2_rows;  // as rows; the second for keys alone
+  HeadRows<T const> k, v;
+  HeadTiles<T> q_columns, go_columns;    // transposed
+  HeadTiles<T> q_rows, go_rows, k_rows;  // as rows
   AttentionTotals<T> totals;
   T const* product;  // the output times its gradient, for each query
-  HeadRows<T> ga, ga2;
-  T beta, beta2;
-  T* scratch;
+  T* gq = nullptr;   // [sample and head][group][query][padded], or null: not wanted
+  T* gk = nullptr;   // [sample and head][key][padded], or null
+  T* gv = nullptr;   // [sample and head][key][padded], or null
+  T* scratch = nullptr;
 
-  std::size_t scratch_size() const { return tile * (2 * tile + b_rows.padded + (ByKeys ? b2_rows.padded : 0)); }
-  std::size_t row_tiles() const { return (a.rows + tile - 1) / tile; }
+  static std::size_t most_groups() { return 16; }
+  std::size_t scratch_size() const { return 2 * tile * tile; }
+  std::size_t padded_queries() const { return q_rows.tiles() * tile; }
+  std::size_t padded_keys() const { return k_rows.tiles() * tile; }
+  std::size_t depth() const { return q_rows.padded(); }
+  std::size_t width() const { return go_rows.padded(); }
 
   void operator()(int worker, std::int64_t block) const {
-    std::size_t const sample_head = static_cast<std::size_t>(block) / row_tiles();
-    std::size_t const first = static_cast<std::size_t>(block) % row_tiles() * tile;
-    std::size_t const rows = std::min(tile, a.rows - first);
+    std::size_t const sample_head = static_cast<std::size_t>(block) / groups;
+    std::size_t const group = static_cast<std::size_t>(block) % groups;
     T* const weights = scratch + static_cast<std::size_t>(worker) * scratch_size();
     T* const slopes = weights + tile * tile;
-    T* const sum = slopes + tile * tile;
-    T* const sum2 = sum + tile * b_rows.padded;
-    std::fill(sum, weights + scratch_size(), T(0));
-    for (std::size_t t = 0; t < b.tiles(); ++t) {
-      std::size_t const count = std::min(tile, b.from.rows - t * tile);
-      multiply_tile<false>(a.row(sample_head, first), a.stride(), rows, shape.depth, b.at(sample_head, t), tile,
-                           weights);
-      multiply_tile<false>(a2.row(sample_head, first), a2.stride(), rows, shape.width, b2.at(sample_head, t), tile,
-                           slopes);
-      differentiate(sample_head * shape.queries + (ByKeys ? t * tile : first), rows, count, weights, slopes);
-      multiply_tile<true>(slopes, tile, rows, tile, b_rows.at(sample_head, t), b_rows.padded, sum);
-      if constexpr (ByKeys)
-        multiply_tile<true>(weights, tile, rows, tile, b2_rows.at(sample_head, t), b2_rows.padded, sum2);
+    T* const part = gq ? gq + static_cast<std::size_t>(block) * padded_queries() * depth() : nullptr;
+    if (part) std::fill(part, part + padded_queries() * depth(), T(0));
+    std::size_t const tiles = k_rows.tiles();
+    for (std::size_t t = tiles * group / groups; t < tiles * (group + 1) / groups; ++t) {
+      std::size_t const keys = k_rows.rows(t), first = sample_head * padded_keys() + t * tile;
+      T* const sum_k = gk ? gk + first * depth() : nullptr;
+      T* const sum_v = gv ? gv + first * width() : nullptr;
+      if (sum_k) std::fill(sum_k, sum_k + tile * depth(), T(0));
+      if (sum_v) std::fill(sum_v, sum_v + tile * width(), T(0));
+      LeftFactor<T> const key{k.row(sample_head, t * tile), k.stride(), 1};
+      LeftFactor<T> const value{v.row(sample_head, t * tile), v.stride(), 1};
+      for (std::size_t u = 0; u < q_rows.tiles(); ++u) {
+        std::size_t const queries = q_rows.rows(u);
+        multiply_tile<false, T>(key, keys, shape.depth, q_columns.at(sample_head, u), tile, weights);
+        multiply_tile<false, T>(value, keys, shape.width, go_columns.at(sample_head, u), tile, slopes);
+        differentiate(sample_head * shape.queries + u * tile, keys, queries, weights, slopes);
+        if (sum_v) multiply_tile<true, T>({weights, tile, 1}, keys, tile, go_rows.at(sample_head, u), width(), sum_v);
+        if (sum_k) multiply_tile<true, T>({slopes, tile, 1}, keys, tile, q_rows.at(sample_head, u), depth(), sum_k);
+        if (part)
+          multiply_tile<true, T>({slopes, 1, tile}, queries, tile, k_rows.at(sample_head, t), depth(),
+                                 part + u * tile * depth());
+      }
     }
-    deliver(ga, beta, sample_head, first, rows, scale, sum, b_rows.padded);
-    if constexpr (ByKeys) deliver(ga2, beta2, sample_head, first, rows, T(1), sum2, b2_rows.padded);
   }
 
-  /// Dot products become weights p, and their gradients become those of the logits, p (dp - product).
-  void differentiate(std::size_t query, std::size_t rows, std::size_t count, T* weights, T* slopes) const {
+  /// Dot products of keys and queries become weights p, and their gradients become those of the logits, p (dp - product).
+  void differentiate(std::size_t query, std::size_t keys, std::size_t queries, T* weights, T* slopes) const {
     T peak[tile] = {}, share[tile] = {}, mean[tile] = {};
-    std::size_t const queries = ByKeys ? count : rows;
     for (std::size_t i = 0; i < queries; ++i) {
       peak[i] = totals.peak[query + i];
       share[i] = T(1) / totals.total[query + i];
       mean[i] = product[query + i];
     }
     T const by = scale;
-    for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t r = 0; r < keys; ++r) {
       T* const w = weights + r * tile;
       T* const s = slopes + r * tile;
-      if constexpr (ByKeys) {
-        HELIOGRAD_INDEPENDENT_LOOP
-        for (std::size_t j = 0; j < tile; ++j) {
-          w[j] = math::exp(by * w[j] - peak[j]) * share[j];
-          s[j] = w[j] * (s[j] - mean[j]);
-        }
-      } else {
-        T const top = peak[r], part = share[r], middle = mean[r];
-        HELIOGRAD_INDEPENDENT_LOOP
-        for (std::size_t j = 0; j < tile; ++j) {
-          w[j] = math::exp(by * w[j] - top) * part;
-          s[j] = w[j] * (s[j] - middle);
-        }
+      HELIOGRAD_INDEPENDENT_LOOP
+      for (std::size_t j = 0; j < tile; ++j) {
+        w[j] = math::exp(by * w[j] - peak[j]) * share[j];
+        s[j] = w[j] * (s[j] - mean[j]);
       }
-      for (std::size_t j = count; j < tile; ++j) w[j] = s[j] = T(0);
     }
+    std::fill(slopes + keys * tile, slopes + tile * tile, T(0));
   }
+};
 
-  static void deliver(HeadRows<T> const& out, T beta, std::size_t sample_head, std::size_t first, std::size_t rows,
-                      T by, T const* sum, std::size_t padded) {
-    if (!out.data) return;
-    for (std::size_t r = 0; r < rows; ++r) {
-      T* const to = out.row(sample_head, first + r);
-      T const* const from = sum + r * padded;
-      for (std::size_t c = 0; c < out.width; ++c) to[c] = (beta != T(0) ? beta * to[c] : T(0)) + by * from[c];
+/// A gradient's rows: out = beta out + scale times the sum of its parts [sample and head][part][row][padded], in order.
+template <class T>
+struct AttentionSum {
+  HeadRows<T> out;
+  T beta, scale;
+  T const* from;
+  std::size_t parts, padded_rows, padded;
+
+  void operator()(std::size_t item) const {
+    std::size_t const sample_head = item / out.rows, i = item % out.rows;
+    T* const to = out.row(sample_head, i);
+    T const* const first = from + (sample_head * parts * padded_rows + i) * padded;
+    for (std::size_t c = 0; c < out.width; ++c) {
+      T sum = first[c];
+      for (std::size_t part = 1; part < parts; ++part) sum += first[part * padded_rows * padded + c];
+      to[c] = (beta != T(0) ? beta * to[c] : T(0)) + scale * sum;
     }
   }
 };
@@ -359,7 +404,7 @@ HeadTiles<typename B::scalar_type> pack_heads(Workspace<B>& ws, typename Workspa
                                               HeadRows<typename B::scalar_type const> const& rows, std::size_t batch,
                                               bool transposed) {
   using T = typename B::scalar_type;
-  HeadTiles<T> tiles{rows, transposed ? 0 : HeadTiles<T>::padded_to_vectors(rows.width), nullptr};
+  HeadTiles<T> tiles{rows, transposed, nullptr};
   std::size_t const count = batch * rows.heads * tiles.tiles();
   tiles.to = scope.template take<T>(count * tiles.size());
   for_each_item(ws, "heliograd::attention_pack", count, tiles);
@@ -373,6 +418,44 @@ void run_attention(Workspace<B>& ws, typename Workspace<B>::Scope& scope, char c
   auto const workers = static_cast<std::size_t>(worker_count(ws, static_cast<std::int64_t>(blocks)));
   pass.scratch = scope.template take<typename B::scalar_type>(workers * pass.scratch_size());
   for_each_block(ws, label, static_cast<std::int64_t>(blocks), pass);
+}
+
+/// The gradients of `batch` samples from sample `first` on, in the order q, k, v.
+template <class B, class T = typename B::scalar_type>
+void attention_backward_host(Workspace<B>& ws, AttentionBackwardHost<T> pass, std::size_t first, std::size_t batch,
+                             HeadRows<T> const (&out)[3], T const (&beta)[3]) {
+  auto scope = ws.scope();
+  auto const from_first = [&](auto rows) {
+    if (rows.data) rows.data += first * rows.rows * rows.stride();
+    return rows;
+  };
+  AttentionShape& s = pass.shape;
+  std::size_t const totals = first * s.heads * s.queries;
+  pass.totals = {pass.totals.peak + totals, pass.totals.total + totals};
+  pass.product += totals;
+  s.batch = batch;
+  pass.k = from_first(pass.k);
+  pass.v = from_first(pass.v);
+  auto const qs = from_first(pass.q_rows.from), gos = from_first(pass.go_rows.from);
+  pass.q_columns = pack_heads(ws, scope, qs, batch, true);
+  pass.go_columns = pack_heads(ws, scope, gos, batch, true);
+  pass.q_rows = pack_heads(ws, scope, qs, batch, false);
+  pass.go_rows = pack_heads(ws, scope, gos, batch, false);
+  pass.k_rows = pack_heads(ws, scope, pass.k, batch, false);
+  std::size_t const samples = batch * s.heads;
+  auto const take = [&](int which, std::size_t numbers) {
+    return out[which].data ? scope.template take<T>(samples * numbers) : nullptr;
+  };
+  pass.gq = take(0, pass.groups * pass.padded_queries() * pass.depth());
+  pass.gk = take(1, pass.padded_keys() * pass.depth());
+  pass.gv = take(2, pass.padded_keys() * pass.width());
+  run_attention(ws, scope, "heliograd::attention_backward", samples * pass.groups, pass);
+  AttentionSum<T> const sums[] = {
+      {from_first(out[0]), beta[0], pass.scale, pass.gq, pass.groups, pass.padded_queries(), pass.depth()},
+      {from_first(out[1]), beta[1], pass.scale, pass.gk, 1, pass.padded_keys(), pass.depth()},
+      {from_first(out[2]), beta[2], T(1), pass.gv, 1, pass.padded_keys(), pass.width()}};
+  for (AttentionSum<T> const& sum : sums)
+    if (sum.out.data) for_each_item(ws, "heliograd::attention_backward_sum", samples * sum.out.rows, sum);
 }
 
 }  // namespace detail
@@ -423,33 +506,22 @@ void attention_backward(Workspace<B>& ws, AttentionShape const& s, double scale,
   auto outer = ws.scope();
   T* const product = outer.template take<T>(s.query_rows());
   for_each_element(ws, "heliograd::attention_product", s.query_rows(), detail::AttentionProduct<T>{os, gos, product});
-  bool const by_queries = gqs.data, by_keys = gks.data || gvs.data;
   if constexpr (B::on_host) {
-    if (by_queries) {
-      auto scope = ws.scope();
-      auto const kt = detail::pack_heads(ws, scope, ks, s.batch, true),
-                 vt = detail::pack_heads(ws, scope, vs, s.batch, true);
-      auto const rows = detail::pack_heads(ws, scope, ks, s.batch, false);
-      detail::AttentionBackwardHost<T, false> const pass{s,      by,      qs,  gos, kt,      vt, rows,   {},
-                                                         totals, product, gqs, {},  gq.beta, 0,  nullptr};
-      detail::run_attention(ws, scope, "heliograd::attention_backward_q", s.batch * s.heads * pass.row_tiles(), pass);
-    }
-    if (by_keys) {
-      auto scope = ws.scope();
-      auto const qt = detail::pack_heads(ws, scope, qs, s.batch, true),
-                 got = detail::pack_heads(ws, scope, gos, s.batch, true);
-      auto const rows = detail::pack_heads(ws, scope, qs, s.batch, false),
-                 rows2 = detail::pack_heads(ws, scope, gos, s.batch, false);
-      detail::AttentionBackwardHost<T, true> const pass{s,      by,      ks,  vs,  qt,      got,     rows,   rows2,
-                                                        totals, product, gks, gvs, gk.beta, gv.beta, nullptr};
-      detail::run_attention(ws, scope, "heliograd::attention_backward_kv", s.batch * s.heads * pass.row_tiles(), pass);
-    }
+    detail::AttentionBackwardHost<T> pass{s, 1, by, ks, vs, {qs}, {gos}, {qs}, {gos}, {ks}, totals, product};
+    // The parts of a group's queries and the samples whose parts are there at a time are bounded.
+    constexpr std::size_t most = std::size_t{64} << 20;
+    std::size_t const part = pass.padded_queries() * pass.depth() * sizeof(T);
+    pass.groups = std::clamp<std::size_t>(most / part, 1, std::min(pass.most_groups(), pass.k_rows.tiles()));
+    std::size_t const at_once = std::clamp<std::size_t>(most / (part * pass.groups * s.heads), 1, s.batch);
+    for (std::size_t n = 0; n < s.batch; n += at_once)
+      detail::attention_backward_host<B>(ws, pass, n, std::min(at_once, s.batch - n), {gqs, gks, gvs},
+                                         {gq.beta, gk.beta, gv.beta});
   } else {
-    if (by_queries)
+    if (gqs.data)
       for_each_item(
           ws, "heliograd::attention_backward_q", s.query_rows(),
           detail::AttentionBackwardDevice<T, false>{s, by, qs, ks, vs, gos, totals, product, gqs, {}, gq.beta, 0});
-    if (by_keys)
+    if (gks.data || gvs.data)
       for_each_item(ws, "heliograd::attention_backward_kv", s.batch * s.heads * s.keys,
                     detail::AttentionBackwardDevice<T, true>{s, by, qs, ks, vs, gos, totals, product, gks, gvs, gk.beta,
                                                              gv.beta});
