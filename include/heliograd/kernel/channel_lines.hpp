@@ -38,26 +38,42 @@ struct ChannelLines {
 
 namespace detail {
 
-/// Doubles, as many as a number or a vector holds.
+/// The numbers of a vector as doubles, in vectors as long as the machine's: longer ones a compiler keeps in memory.
 template <class V>
 struct Widened {
-  typedef double type __attribute__((vector_size(sizeof(double) * V::size)));
-};
-template <>
-struct Widened<float> {
-  using type = double;
-};
-template <>
-struct Widened<double> {
-  using type = double;
+  static constexpr int vectors = V::size / Simd<double>::size;
+  Simd<double> part[vectors];
+
+  Widened() = default;
+  explicit Widened(V x) {
+    typedef double Long __attribute__((vector_size(sizeof(double) * V::size)));
+    Long const wide = __builtin_convertvector(x.lanes, Long);
+    __builtin_memcpy(part, &wide, sizeof(part));
+  }
+  [[gnu::always_inline]] static Widened load(double const* from) {
+    Widened result;
+    for (int i = 0; i < vectors; ++i) result.part[i] = Simd<double>::load(from + i * Simd<double>::size);
+    return result;
+  }
+  [[gnu::always_inline]] void store(double* to) const {
+    for (int i = 0; i < vectors; ++i) part[i].store(to + i * Simd<double>::size);
+  }
+  [[gnu::always_inline]] friend Widened operator*(Widened a, Widened const& b) {
+    for (int i = 0; i < vectors; ++i) a.part[i] = a.part[i] * b.part[i];
+    return a;
+  }
+  [[gnu::always_inline]] Widened& operator+=(Widened const& other) {
+    for (int i = 0; i < vectors; ++i) part[i] += other.part[i];
+    return *this;
+  }
 };
 template <class T>
 KOKKOS_FUNCTION double widen(T x) {
   return x;
 }
 template <class T>
-typename Widened<Simd<T>>::type widen(Simd<T> x) {
-  return __builtin_convertvector(x.lanes, typename Widened<Simd<T>>::type);
+Widened<Simd<T>> widen(Simd<T> x) {
+  return Widened<Simd<T>>(x);
 }
 
 /// A number or a vector of them from an address.
@@ -84,14 +100,16 @@ struct ValueTerm {
     sum[0] += widen(fetch<V>(x + at));
   }
 };
-/// Squares of distances from a centre.
+/// Squares of distances from a centre. x is in cache; `ahead` of it is what is wanted next.
 template <class T>
 struct SquareTerm {
   static constexpr int sums = 1;
   T const* x;
   T const* centre;
+  std::size_t ahead = 0;
   template <class V, class Sum>
   KOKKOS_FUNCTION void add(std::size_t at, std::size_t line, Sum* sum) const {
+    if constexpr (!std::is_same_v<V, T>) __builtin_prefetch(x + at + ahead);
     auto const d = widen(V(fetch<V>(x + at) - fetch<V>(centre + line)));
     sum[0] += d * d;
   }
@@ -160,7 +178,7 @@ struct RowWalk {
     std::size_t period = std::lcm(shape.channels, block);
     if (period > longest) period = shape.channels;
     std::size_t const step = period / shape.channels;
-    std::size_t const wanted = std::max<std::size_t>(64, 2 * host_chunk / shape.channels);
+    std::size_t const wanted = std::max<std::size_t>(64, 8 * host_chunk / shape.channels);
     std::size_t const chunk_rows = (wanted + step - 1) / step * step;
     return {shape, period, chunk_rows, (shape.rows + chunk_rows - 1) / chunk_rows};
   }
@@ -193,18 +211,27 @@ void for_each_strip(RowWalk const& walk, std::size_t item, Task const& task) {
 template <class T, class Term>
 void sum_lanes(Term const& term, LaneStrip const& strip, std::size_t line, double (*lane)[RowWalk::longest]) {
   using Vector = Simd<T>;
-  using Wide = typename Widened<Vector>::type;
+  using Wide = Widened<Vector>;
   constexpr std::size_t size = static_cast<std::size_t>(Vector::size);
   constexpr std::size_t groups = RowWalk::block / size;
-  std::size_t l = 0;
-  for (; l + RowWalk::block <= strip.width; l += RowWalk::block) {
-    Wide sum[groups][Term::sums] = {};
-    std::size_t at = strip.begin + l;
-    for (std::size_t step = 0; step < strip.steps; ++step, at += strip.stride)
-      for (std::size_t g = 0; g < groups; ++g) term.template add<Vector>(at + g * size, line + l + g * size, sum[g]);
-    for (std::size_t g = 0; g < groups; ++g)
-      for (int k = 0; k < Term::sums; ++k) __builtin_memcpy(lane[k] + l + g * size, &sum[g][k], sizeof(Wide));
+  std::size_t const whole = strip.width / RowWalk::block * RowWalk::block;
+  for (int k = 0; k < Term::sums; ++k) std::fill(lane[k], lane[k] + whole, 0.0);
+  // A few steps at a time, so that memory is read in order and sums are seldom put away.
+  constexpr std::size_t steps_at_once = 8;
+  for (std::size_t first = 0; first < strip.steps; first += steps_at_once) {
+    std::size_t const end = std::min(first + steps_at_once, strip.steps);
+    for (std::size_t l = 0; l < whole; l += RowWalk::block) {
+      Wide sum[groups][Term::sums];
+      for (std::size_t g = 0; g < groups; ++g)
+        for (int k = 0; k < Term::sums; ++k) sum[g][k] = Wide::load(lane[k] + l + g * size);
+      std::size_t at = strip.begin + first * strip.stride + l;
+      for (std::size_t step = first; step < end; ++step, at += strip.stride)
+        for (std::size_t g = 0; g < groups; ++g) term.template add<Vector>(at + g * size, line + l + g * size, sum[g]);
+      for (std::size_t g = 0; g < groups; ++g)
+        for (int k = 0; k < Term::sums; ++k) sum[g][k].store(lane[k] + l + g * size);
+    }
   }
+  std::size_t l = whole;
   for (; l < strip.width; ++l) {
     double sum[Term::sums] = {};
     for (std::size_t step = 0; step < strip.steps; ++step)
@@ -221,6 +248,7 @@ void sum_lanes(Term const& term, LaneStrip const& strip, std::size_t line, doubl
 /// The sum over the lanes of one channel of a strip, by a fixed tree.
 inline double join_lanes(double const* lane, std::size_t width, std::size_t channels, std::size_t channel) {
   std::size_t const count = width / channels;
+  if (count == 1) return lane[channel];
   double part[RowWalk::longest];
   for (std::size_t i = 0; i < count; ++i) part[i] = lane[i * channels + channel];
   for (std::size_t stride = 1; stride < count; stride *= 2)

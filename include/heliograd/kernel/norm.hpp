@@ -75,7 +75,7 @@ struct MomentsHost {
         centre[c] = static_cast<T>(out[c * walk.chunks + chunk].mean);
       }
       for (std::size_t l = channels; l < strip.width; ++l) centre[l] = centre[l - channels];
-      sum_lanes<T>(SquareTerm<T>{x, centre}, strip, 0, lane);
+      sum_lanes<T>(SquareTerm<T>{x, centre, walk.chunk_rows * walk.shape.channels}, strip, 0, lane);
       for (std::size_t c = 0; c < channels; ++c) {
         Moments& moments = out[c * walk.chunks + chunk];
         double const off = moments.mean - static_cast<double>(centre[c]);
