@@ -349,11 +349,14 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
                          {thin, 3, 1, 5e-7},
                          {thin, 7, 1, 5e-7},
                          {winograd_f4, 3, 1, 6e-6},
+                         {winograd_f4, 4, 1, 6e-6},
                          {direct, 4, 2, 5e-7},
                          {taps, 3, 1, 5e-7},
                          {taps, 4, 2, 5e-7},
                          {polyphase, 4, 2, 7e-7},
-                         {polyphase, 5, 2, 7e-7}})
+                         {polyphase, 5, 2, 7e-7},
+                         {polyphase_f4, 4, 2, 6e-6},
+                         {polyphase_f4, 5, 2, 6e-6}})
     for (double const scale : {1e-6, 1.0, 1e6})
       for (std::size_t const channels : {std::size_t{64}, std::size_t{512}}) {  // up to 4608 terms, or 12800
         if (bar.algorithm == thin && bar.filter == 7 && channels > 64) continue;
@@ -371,7 +374,8 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
         // The reference adds up its terms one by one: its own error grows as the root of their number.
         double const of_reference =
             5e-15 * std::sqrt(std::max(1.0, static_cast<double>(bar.filter * bar.filter * channels) / 4608));
-        double const limit = is_float ? bar.single : bar.algorithm == winograd_f4 ? 2e-14 : of_reference;
+        bool const four = bar.algorithm == winograd_f4 || bar.algorithm == polyphase_f4;
+        double const limit = is_float ? bar.single : four ? 2e-14 : of_reference;
         CAPTURE(scale, channels, to_string(bar.algorithm), bar.filter);
         CHECK(hg::testing::compare(results.y, conv.forward(problem.x, problem.weight, problem.bias)).relative < limit);
         CHECK(hg::testing::compare(results.gx, conv.backward_data(problem.gy, problem.weight)).relative < limit);
@@ -391,6 +395,7 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any
     };
     hg::Conv2dOptions const reflect{.padding = 1, .mode = PaddingMode::reflect};
     hg::Conv2dOptions const halving{.stride = 2, .padding = 1, .algorithm = hg::ConvAlgorithm::polyphase};
+    hg::Conv2dOptions const halving_f4{.stride = 2, .padding = 1, .algorithm = hg::ConvAlgorithm::polyphase_f4};
     for (auto const& [c_in, c_out, filter, options] :
          {Layer{33, 64, 3, reflect},
           {2, 64, 3, reflect},
@@ -399,6 +404,8 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any
           {33, 20, 1, {}},
           {33, 40, 4, halving},
           {17, 40, 3, {.padding = 1, .algorithm = hg::ConvAlgorithm::taps}},
+          {80, 40, 4, halving_f4},
+          {33, 70, 4, {.padding = 1, .algorithm = hg::ConvAlgorithm::winograd_f4}},
           {17, 40, 3, {.padding = 1, .algorithm = hg::ConvAlgorithm::winograd_f4}}}) {
       CAPTURE(c_in, c_out, filter);
       Problem<B> const problem({5, 33, 31, c_in}, {filter, filter, c_in, c_out}, options, false);
@@ -424,6 +431,34 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any
   }
 }
 #endif
+
+TEST_CASE("conv2d: the algorithm follows from filter, accuracy, channels and pixels", "[kernel][conv2d]") {
+  using enum hg::ConvAlgorithm;
+  using enum hg::ConvAccuracy;
+  auto const choose = [](std::size_t filter, int stride, std::size_t side, std::size_t channels,
+                         hg::ConvAccuracy accuracy, hg::ConvAlgorithm algorithm = automatic) {
+    hg::Conv2dOptions const options{.stride = stride, .padding = 1, .algorithm = algorithm, .accuracy = accuracy};
+    namespace detail = hg::kernel::detail;
+    return detail::choose(
+        detail::conv2d_geometry({1, side, side, channels}, {filter, filter, channels, channels}, options), options);
+  };
+  CHECK(choose(3, 1, 32, 64, strict) == winograd_f2);
+  CHECK(choose(3, 1, 32, 64, fast) == winograd_f4);
+  CHECK(choose(3, 1, 16, 64, fast) == winograd_f2);
+  CHECK(choose(3, 1, 15, 64, fast) == direct);
+  CHECK(choose(4, 1, 32, 64, strict) == direct);
+  CHECK(choose(4, 1, 32, 64, fast) == winograd_f4);
+  CHECK(choose(4, 2, 64, 64, strict) == polyphase);
+  CHECK(choose(4, 2, 64, 64, fast) == polyphase_f4);
+  CHECK(choose(4, 2, 64, 24, fast) == direct);
+  CHECK(choose(4, 2, 16, 256, fast) == taps);
+  CHECK(choose(4, 1, 8, 2, strict, winograd_f4) == winograd_f4);
+  CHECK_THROWS_MATCHES(
+      choose(5, 1, 8, 2, fast, winograd_f4), hg::UsageError,
+      Catch::Matchers::Message(
+          "heliograd: conv2d: winograd_f4 serves undilated 3x3 and 4x4 filters of stride 1 (found 5 x 5, "
+          "stride 1, dilation 1, 2 to 2 channels); use ConvAlgorithm::automatic"));
+}
 
 TEST_CASE("conv2d: an empty batch is no error", "[kernel][conv2d]") {
   Problem<test::FloatBackend> const problem({0, 8, 8, 3}, {3, 3, 3, 4}, {1, 1}, true);

@@ -10,13 +10,14 @@ namespace heliograd::inline HELIOGRAD_ABI {
 /// How a convolution is computed on hosts. `automatic` asks the table in kernel/detail/conv2d_choice.hpp.
 enum class ConvAlgorithm {
   automatic,
-  direct,       ///< every product of the definition, in any geometry
-  gemm,         ///< 1x1 filters of stride 1: one matrix product over all pixels
-  winograd_f2,  ///< 3x3 filters of stride 1: 16 multiplications instead of 36
-  winograd_f4,  ///< the same with 36 instead of 144, and about six times the rounding error
-  thin,         ///< at most 8 channels on one side, at least 16 on the other: first and last layers
-  taps,         ///< a matrix product for each tap, filters read once as they lie: small images with many channels
-  polyphase,    ///< 4x4 to 6x6 filters of stride 2, as 2x2 or 3x3 ones of stride 1 on four phases: 16 instead of 36
+  direct,        ///< every product of the definition, in any geometry
+  gemm,          ///< 1x1 filters of stride 1: one matrix product over all pixels
+  winograd_f2,   ///< 3x3 filters of stride 1: 16 multiplications instead of 36
+  winograd_f4,   ///< 3x3 and 4x4 ones: 36 instead of 144, 49 instead of 256, and about ten times the rounding error
+  thin,          ///< at most 8 channels on one side, at least 16 on the other: first and last layers
+  taps,          ///< a matrix product for each tap, filters read once as they lie: small images with many channels
+  polyphase,     ///< 4x4 to 6x6 filters of stride 2, as 2x2 or 3x3 ones of stride 1 on four phases: 16 instead of 36
+  polyphase_f4,  ///< the same with 25 instead of 64 or 36 instead of 144, and about five times the rounding error
 };
 
 /// Which algorithms `automatic` may take. `strict`: those whose rounding error is about that of direct sums. `fast`: also
@@ -33,6 +34,7 @@ inline std::string to_string(ConvAlgorithm algorithm) {
     case ConvAlgorithm::thin: return "thin";
     case ConvAlgorithm::taps: return "taps";
     case ConvAlgorithm::polyphase: return "polyphase";
+    case ConvAlgorithm::polyphase_f4: return "polyphase_f4";
   }
   return "unknown";
 }

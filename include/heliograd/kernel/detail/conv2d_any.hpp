@@ -37,14 +37,19 @@ inline Conv2dGeometry in_one_row(Conv2dGeometry g) {
 /// Calls task.template operator()<F>() for the transforms F of an algorithm that has some; false for the others.
 template <class Task>
 bool with_winograd(ConvAlgorithm algorithm, Conv2dGeometry const& g, Task const& task) {
-  if (algorithm == ConvAlgorithm::winograd_f4)
+  bool const four = algorithm == ConvAlgorithm::winograd_f4 || algorithm == ConvAlgorithm::polyphase_f4;
+  if (!four && algorithm != ConvAlgorithm::winograd_f2 && algorithm != ConvAlgorithm::polyphase) return false;
+  int const taps = (g.filter_height + g.stride - 1) / g.stride;  // of the folded filter
+  if (four && taps == 4)
+    task.template operator()<Winograd<4, 4>>();
+  else if (four && taps == 3)
     task.template operator()<Winograd<4, 3>>();
-  else if (algorithm == ConvAlgorithm::polyphase && g.filter_height <= 4)
-    task.template operator()<Winograd<3, 2>>();
-  else if (algorithm == ConvAlgorithm::polyphase || algorithm == ConvAlgorithm::winograd_f2)
+  else if (four)
+    task.template operator()<Winograd<4, 2>>();
+  else if (taps == 3)
     task.template operator()<Winograd<2, 3>>();
   else
-    return false;
+    task.template operator()<Winograd<3, 2>>();
   return true;
 }
 

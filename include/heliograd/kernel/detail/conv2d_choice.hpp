@@ -40,6 +40,7 @@ inline bool is_square(Conv2dGeometry const& g, int smallest, int largest, int st
          g.stride == stride && g.dilation == 1;
 }
 inline bool is_plain_3x3(Conv2dGeometry const& g) { return is_square(g, 3, 3, 1); }
+inline bool is_plain_4x4(Conv2dGeometry const& g) { return is_square(g, 4, 4, 1); }
 inline bool is_halving(Conv2dGeometry const& g) { return is_square(g, 4, 6, 2); }
 inline bool is_pointwise(Conv2dGeometry const& g) {
   return g.filter_height == 1 && g.filter_width == 1 && g.stride == 1 && g.padding == Padding2d(0);
@@ -51,29 +52,35 @@ inline constexpr ConvChoice conv_choices[] = {
     {ConvAlgorithm::thin, "up to 8 channels on one side, from 16 on the other", is_thin, ConvAccuracy::strict, 1, 1},
     {ConvAlgorithm::gemm, "1x1 filters of stride 1 without padding", is_pointwise, ConvAccuracy::strict, 1, 1},
     {ConvAlgorithm::taps, "zeros around images", is_zero_padded, ConvAccuracy::strict, 256, 1, 64},
-    {ConvAlgorithm::winograd_f4, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16, 1024},
+    {ConvAlgorithm::winograd_f4, "undilated 3x3 and 4x4 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16,
+     1024},
+    {ConvAlgorithm::winograd_f4, "undilated 3x3 and 4x4 filters of stride 1", is_plain_4x4, ConvAccuracy::fast, 32,
+     784},
     {ConvAlgorithm::winograd_f2, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 256},
+    {ConvAlgorithm::polyphase_f4, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::fast, 32, 1024},
     {ConvAlgorithm::polyphase, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::strict, 32, 1024},
 };
 
 /// The algorithm that the options name, if it serves this geometry; else the first of the table that pays.
 inline ConvAlgorithm choose(Conv2dGeometry const& g, Conv2dOptions const& options) {
   if (options.algorithm == ConvAlgorithm::direct) return ConvAlgorithm::direct;
+  bool const automatic = options.algorithm == ConvAlgorithm::automatic;
+  char const* serves = nullptr;
   for (ConvChoice const& choice : conv_choices) {
-    if (options.algorithm == choice.algorithm) {
-      expect(choice.can(g), "conv2d: " + to_string(choice.algorithm) + " serves " + choice.serves + " (found " +
-                                std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) + ", stride " +
-                                std::to_string(g.stride) + ", dilation " + std::to_string(g.dilation) + ", " +
-                                std::to_string(g.in_channels) + " to " + std::to_string(g.out_channels) +
-                                " channels); use ConvAlgorithm::automatic");
-      return choice.algorithm;
-    }
     std::int64_t const pixels = static_cast<std::int64_t>(g.out_height) * g.out_width;
-    if (options.algorithm == ConvAlgorithm::automatic && options.accuracy >= choice.accuracy && choice.can(g) &&
-        g.in_channels >= choice.fewest_channels && g.out_channels >= choice.fewest_channels &&
-        pixels >= choice.fewest_pixels && pixels <= choice.most_pixels)
-      return choice.algorithm;
+    bool const pays = options.accuracy >= choice.accuracy && g.in_channels >= choice.fewest_channels &&
+                      g.out_channels >= choice.fewest_channels && pixels >= choice.fewest_pixels &&
+                      pixels <= choice.most_pixels;
+    if (!(automatic ? pays : options.algorithm == choice.algorithm)) continue;
+    if (choice.can(g)) return choice.algorithm;
+    serves = choice.serves;
   }
+  expect(automatic || serves == nullptr,
+         "conv2d: " + to_string(options.algorithm) + " serves " + (serves != nullptr ? serves : "") + " (found " +
+             std::to_string(g.filter_height) + " x " + std::to_string(g.filter_width) + ", stride " +
+             std::to_string(g.stride) + ", dilation " + std::to_string(g.dilation) + ", " +
+             std::to_string(g.in_channels) + " to " + std::to_string(g.out_channels) +
+             " channels); use ConvAlgorithm::automatic");
   return ConvAlgorithm::direct;
 }
 

@@ -72,17 +72,39 @@ struct CorrelateRow {
   T* out;
   std::int64_t out_pixel;
   int columns;  ///< how many of the computed columns are written
+  /// What the row after this one reads, fetched little by little while the sums of this one run: another filter, if any, and
+  /// the same pixels so much further on.
+  T const* next_filter = nullptr;
+  std::int64_t next_pixels = 0;
+
+  std::int64_t terms() const {
+    std::int64_t total = 0;
+    for (Run const* run = runs;; ++run) {
+      total += run->length;
+      if (run->ends_sum) return total;
+    }
+  }
 };
 
+/// Numbers in a line of the cache.
+template <class T>
+inline constexpr int line_numbers = 64 / static_cast<int>(sizeof(T));
+
 template <class T, int Pixels, int Vectors>
-[[gnu::noinline]] void correlate_tile(CorrelateRow<T> const& row, std::int64_t first) {
+[[gnu::noinline]] void correlate_tile(CorrelateRow<T> const& row, std::int64_t first, int count) {
   using V = Simd<T>;
+  constexpr int width = Vectors * V::size;
   T const* const pixels = row.pixels + first * row.pixel;
   std::int64_t const pixel = row.pixel;
   T const* filter = row.filter;
   T const* start = row.start ? row.start + first * row.start_pixel : nullptr;
   std::int64_t start_pixel = row.start_pixel;
-  T total[Pixels][Vectors * V::size];
+  // Of the next filter as much as this tile has of all pixels, and as much a term as makes a line of pixels.
+  bool const ahead = row.next_filter != nullptr;
+  int const step = ahead ? line_numbers<T> : longest_piece;
+  int const next_lines = (Pixels * width + count - 1) / count;
+  T const* next = ahead ? row.next_filter + row.terms() * width * first / count : nullptr;
+  T total[Pixels][width];
   V piece[Pixels][Vectors];
   for (Run const* run = row.runs;; ++run) {
 #pragma GCC unroll 16
@@ -90,8 +112,17 @@ template <class T, int Pixels, int Vectors>
 #pragma GCC unroll 4
       for (int j = 0; j < Vectors; ++j) piece[i][j] = V(T(0));
     for (;; ++run) {
-      accumulate<T, Pixels, Vectors>(piece, run->length, pixels + run->offset, pixel, 1, filter, Vectors * V::size);
-      filter += static_cast<std::int64_t>(run->length) * Vectors * V::size;
+      for (int term = 0; term < run->length; term += step) {
+        int const terms = std::min(step, run->length - term);
+        T const* const from = pixels + run->offset + term;
+        if (ahead) {
+          for (int i = 0; i < Pixels && row.next_pixels != 0; ++i)
+            __builtin_prefetch(from + row.next_pixels + i * pixel);
+          for (int i = 0; i < next_lines; ++i, next += line_numbers<T>) __builtin_prefetch(next);
+        }
+        accumulate<T, Pixels, Vectors>(piece, terms, from, pixel, 1, filter, width);
+        filter += terms * width;
+      }
       if (run->ends_piece) break;
     }
     if (start) {
@@ -106,11 +137,11 @@ template <class T, int Pixels, int Vectors>
 #pragma GCC unroll 4
       for (int j = 0; j < Vectors; ++j) piece[i][j].store(total[i] + j * V::size);
     start = total[0];
-    start_pixel = Vectors * V::size;
+    start_pixel = width;
   }
 
   T* const out = row.out + first * row.out_pixel;
-  if (row.columns == Vectors * V::size) {
+  if (row.columns == width) {
 #pragma GCC unroll 16
     for (int i = 0; i < Pixels; ++i)
 #pragma GCC unroll 4
@@ -128,9 +159,11 @@ template <class T, int Pixels, int Vectors>
 template <class T>
 void correlate_row(CorrelateRow<T> const& row, int vectors, int count) {
   if (vectors == 1)
-    for_each_tile<TileShape<T>::rows>(count, [&]<int Pixels>(int first) { correlate_tile<T, Pixels, 1>(row, first); });
+    for_each_tile<TileShape<T>::rows>(count,
+                                      [&]<int Pixels>(int first) { correlate_tile<T, Pixels, 1>(row, first, count); });
   else
-    for_each_tile<TileShape<T>::rows>(count, [&]<int Pixels>(int first) { correlate_tile<T, Pixels, 2>(row, first); });
+    for_each_tile<TileShape<T>::rows>(count,
+                                      [&]<int Pixels>(int first) { correlate_tile<T, Pixels, 2>(row, first, count); });
 }
 
 /// A sum of outer products over a rectangle of pixels:
@@ -143,6 +176,8 @@ struct OuterProduct {
   T const* right;  ///< packed: pixel after pixel
   T* out;
   bool add;
+  std::int64_t next_left =
+      0;  ///< what the next product reads of `left`, so much further on, is fetched meanwhile; 0: nothing
 };
 
 template <class T, int Rows, int Vectors>
@@ -154,11 +189,24 @@ template <class T, int Rows, int Vectors>
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) tile[i][j] = V(T(0));
-  for (int line = 0; line < product.lines; ++line)
-    accumulate<T, Rows, Vectors>(tile, product.pixels, product.left + line * product.left_line + first, 1,
-                                 product.left_pixel,
-                                 product.right + static_cast<std::int64_t>(line) * product.pixels * width, width);
   T* const out = product.out + static_cast<std::int64_t>(first) * width;
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < Vectors; ++j) __builtin_prefetch(out + (i * Vectors + j) * V::size, 1);
+  int const step = product.next_left != 0 ? 16 : product.pixels;
+  for (int line = 0; line < product.lines; ++line) {
+    T const* left = product.left + line * product.left_line + first;
+    T const* right = product.right + static_cast<std::int64_t>(line) * product.pixels * width;
+    for (int pixel = 0; pixel < product.pixels; pixel += step) {
+      int const pixels = std::min(step, product.pixels - pixel);
+      for (int i = 0; i < pixels && product.next_left != 0; ++i)
+        __builtin_prefetch(left + product.next_left + i * product.left_pixel);
+      accumulate<T, Rows, Vectors>(tile, pixels, left, 1, product.left_pixel, right, width);
+      left += pixels * product.left_pixel;
+      right += pixels * width;
+    }
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4

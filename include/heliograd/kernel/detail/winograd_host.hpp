@@ -19,10 +19,14 @@
 /// Convolution after Winograd on host spaces, one group of channels: square tiles of pixels and the filters are transformed,
 /// multiplied entry by entry (so many matrix products over channels), and transformed back.
 ///     F(2x2, 3x3) takes 16 multiplications where the definition takes 36,   F(4x4, 3x3) 36 of 144,
-///     F(3x3, 2x2)       16                                         36.
+///     F(3x3, 2x2)       16                                         36,      F(4x4, 2x2) 25 of  64,
+///                                                                           F(4x4, 4x4) 49 of 256.
 /// A convolution of stride 2 is one of stride 1 over the image folded 2x2 into channels, with a filter half as large: its
 /// four phases are channels among others. So a 4x4 filter of stride 2 is a 2x2 one, for F(3x3, 2x2).
 /// In the template parameter F, a `Winograd<outputs, taps>`, the taps are those of the folded filter.
+///
+/// Transformed pixels are multiplied a block of tiles at a time. Tiles are numbered through all images, so that small images
+/// fill blocks as well as large ones. How tiles and panels are cut changes no bit: every result is the same sum.
 namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
 /// A convolution of stride s seen as one of stride 1 over folded pixels, which have s x s phases of channels.
@@ -38,8 +42,9 @@ struct FoldedGeometry : Conv2dGeometry {
   }
 };
 
-/// Tiles in a block: the transformed pixels, products and filters of a block fit a core's cache together.
-inline constexpr int winograd_tiles = 48;
+/// Tiles in a block. They share a panel's filters, so that few of them would leave filters to be fetched faster than sums use
+/// them; and the products of a block with a panel fit a core's cache.
+inline constexpr int winograd_tiles = 72;
 
 /// From one product to the next. Steps of a large power of two would send all products to the same lines of the cache.
 template <class T>
@@ -47,11 +52,25 @@ std::int64_t product_step(std::int64_t numbers) {
   return numbers + Simd<T>::size;
 }
 
-/// Channels rounded up to whole vectors.
+/// From the channels of one tile to the next's, for the same reason an odd number of vectors.
 template <class T>
-int padded_channels(int channels) {
-  return (channels + Simd<T>::size - 1) / Simd<T>::size * Simd<T>::size;
+int tile_step(int channels) {
+  return ((channels + Simd<T>::size - 1) / Simd<T>::size | 1) * Simd<T>::size;
 }
+
+/// Where transformed filters or their gradients lie: panel after panel, product after product, [terms, columns].
+template <class F, class T>
+struct TransformedFilters {
+  Panels<T> panels;
+  int terms;
+
+  int width(int panel) const { return panels.vectors(panel) * Simd<T>::size; }
+  std::int64_t product() const { return product_step<T>(static_cast<std::int64_t>(terms) * Panels<T>::width); }
+  std::int64_t place(int panel, int product_number) const {
+    return (static_cast<std::int64_t>(panel) * F::products + product_number) * product();
+  }
+  std::int64_t size() const { return place(panels.count(), 0); }
+};
 
 /// Panels dealt out to several pieces of work on the same blocks, so that few blocks leave no core idle. Every piece transforms
 /// the pixels for itself. No result depends on it.
@@ -61,45 +80,65 @@ struct PanelShare {
   template <class B>
   static PanelShare of(Workspace<B> const& ws, std::int64_t blocks, int panels) {
     std::int64_t const workers = worker_count(ws, std::numeric_limits<int>::max());
-    return {panels, blocks < 2 * workers ? static_cast<int>(std::min<std::int64_t>(panels, workers)) : 1};
+    bool const even = blocks % workers == 0 || blocks >= 2 * workers;
+    return {panels, even ? 1 : static_cast<int>(std::min<std::int64_t>(panels, workers))};
   }
   std::int64_t block(std::int64_t index) const { return index / shares; }
   int begin(std::int64_t index) const { return static_cast<int>(index % shares * panels / shares); }
   int end(std::int64_t index) const { return static_cast<int>((index % shares + 1) * panels / shares); }
 };
 
-/// A block of tiles and the pixels under it.
-template <class F, class T>
-struct WinogradTiles {
-  int down, across;
-  T const* pixels;  ///< [outputs down + taps - 1, pixel_columns, channels]
-  int pixel_columns;
-  int channels;
+/// All tiles of all images, numbered image by image and row by row, in blocks of nearly equal size.
+struct TileBlocks {
+  int images, down, across;  ///< tiles of an image
+  std::int64_t blocks;
 
-  int count() const { return down * across; }
+  /// Blocks of about `tiles`; as many for each of `workers`, where that leaves them large enough.
+  static TileBlocks about(int images, int down, int across, int tiles, int workers) {
+    constexpr int fewest_tiles = 32;
+    TileBlocks cut{images, down, across, 1};
+    cut.blocks = (cut.count() + tiles - 1) / tiles;
+    std::int64_t const even = (cut.blocks + workers - 1) / workers * workers;
+    if (cut.count() >= fewest_tiles * even) cut.blocks = even;
+    return cut;
+  }
+  std::int64_t count() const { return static_cast<std::int64_t>(images) * down * across; }
+  int most_tiles() const { return blocks == 0 ? 0 : static_cast<int>((count() + blocks - 1) / blocks); }
+  std::int64_t begin(std::int64_t block) const { return count() * block / blocks; }
+  std::int64_t end(std::int64_t block) const { return count() * (block + 1) / blocks; }
 
-  /// to[product][tile][channel] = the transformed pixels, channels filled up to whole vectors with zeros.
-  void transform_to(T* to, std::int64_t product_size) const {
-    using V = Simd<T>;
-    int const padded = padded_channels<T>(channels);
-    std::int64_t const line = static_cast<std::int64_t>(pixel_columns) * channels;
-    for (int r = 0; r < down; ++r)
-      for (int c = 0; c < across; ++c) {
-        T const* const corner = pixels + F::outputs * r * line + static_cast<std::int64_t>(F::outputs) * c * channels;
-        T* const tile = to + static_cast<std::int64_t>(r * across + c) * padded;
-        auto const pixel = [&](int i, int j) { return corner + i * line + static_cast<std::int64_t>(j) * channels; };
-        int channel = 0;
-        auto const store = [&](int i, int j, V value) {
-          value.store(tile + (i * F::inputs + j) * product_size + channel);
-        };
-        for (; channel + V::size <= channels; channel += V::size)
-          transform<F::input, V>([&](int i, int j) { return V::load(pixel(i, j) + channel); }, store);
-        if (channel < channels)
-          transform<F::input, V>([&](int i, int j) { return V::load(pixel(i, j) + channel, channels - channel); },
-                                 store);
-      }
+  struct Tile {
+    int image, row, column;
+  };
+  Tile operator[](std::int64_t tile) const {
+    return {static_cast<int>(tile / across / down), static_cast<int>(tile / across % down),
+            static_cast<int>(tile % across)};
   }
 };
+
+/// to[channel] = the transform of a square of folded pixels that begins at (top, left) of an image, channels filled up to
+/// whole vectors with zeros. It is read where it stands; what reaches out of the image is copied to `scratch` first.
+template <auto const& Matrix, class T>
+void transform_pixels(PaddedImage<T> const& image, int fold, int top, int left, T* scratch, VectorSquare<T> const& to) {
+  constexpr int side = std::remove_cvref_t<decltype(Matrix)>::columns;
+  constexpr int vector = Simd<T>::size;
+  auto const pass = [&](T const* from, std::int64_t line, std::int64_t pixel, int channels, int first) {
+    for (int c = 0; c < channels; c += vector)
+      transform<Matrix, T>({from + c, line, pixel}, {to.data + first + c, to.row, to.column},
+                           std::min(channels - c, vector));
+  };
+  bool const inside = top >= 0 && left >= 0 && top + side * fold <= image.height && left + side * fold <= image.width;
+  if (inside && (fold == 1 || image.channels % vector == 0)) {
+    std::int64_t const line = static_cast<std::int64_t>(image.width) * image.pixel;
+    for (int phase = 0; phase < fold * fold; ++phase)
+      pass(image.data + (top + phase / fold) * line + static_cast<std::int64_t>(left + phase % fold) * image.pixel,
+           fold * line, static_cast<std::int64_t>(fold) * image.pixel, image.channels, phase * image.channels);
+  } else {
+    std::int64_t const pixel = static_cast<std::int64_t>(fold) * fold * image.channels;
+    image.copy_folded(top, left, side, side, fold, scratch);
+    pass(scratch, side * pixel, pixel, static_cast<int>(pixel), 0);
+  }
+}
 
 /// Packs transformed filters: panel after panel, product after product, [terms, columns]. Forward, the terms are the folded
 /// channels and the columns the output channels; `transposed`, for the data gradient, the other way round and flipped.
@@ -115,6 +154,7 @@ struct PackWinograd {
 
   int terms() const { return transposed ? g.out_channels : g.folded_channels(); }
   Panels<T> panels() const { return {transposed ? g.folded_channels() : g.out_channels}; }
+  TransformedFilters<F, T> filters() const { return {panels(), terms()}; }
   int parts() const { return (terms() + most_terms - 1) / most_terms; }
   std::int64_t blocks() const { return static_cast<std::int64_t>(panels().count()) * parts(); }
 
@@ -125,9 +165,13 @@ struct PackWinograd {
     if (!transposed)
       for (int folded = begin; folded < end; ++folded) {
         Taps const taps = taps_of(folded);
-        for (int j = 0; j < panels().vectors(panel); ++j)
-          transform_filter(taps, panels().first(panel) + j * V::size,
-                           [&](int product, V value) { value.store(row(panel, product, folded) + j * V::size); });
+        for (int j = 0; j < panels().vectors(panel); ++j) {
+          T filter[F::taps][F::taps][V::size];
+          int const out = panels().first(panel) + j * V::size;
+          fetch(taps, out + 2 * g.y_pixel());
+          load(taps, out, [&](int t, int u, V value) { value.store(filter[t][u]); });
+          deposit(filter, panel, folded, j);
+        }
       }
     else
       pack_transposed(panel, begin, end);
@@ -135,9 +179,7 @@ struct PackWinograd {
 
  private:
   T* row(int panel, int product, int term) const {
-    int const width = panels().vectors(panel) * V::size;
-    return packed + panels().offset(panel, static_cast<std::int64_t>(F::products) * terms()) +
-           (static_cast<std::int64_t>(product) * terms() + term) * width;
+    return packed + filters().place(panel, product) + static_cast<std::int64_t>(term) * filters().width(panel);
   }
 
   /// Where the taps of a folded channel's filters stand, in the order of the sums; null where the filter ends before them.
@@ -158,35 +200,49 @@ struct PackWinograd {
     return taps;
   }
 
-  /// store(product, vector) for a vector of output channels.
-  template <class Store>
-  void transform_filter(Taps const& taps, int out, Store const& store) const {
-    int const count = std::min(g.out_channels - out, V::size);
-    transform<F::filter, V>([&](int t, int u) { return taps.at[t][u] ? V::load(taps.at[t][u] + out, count) : V(T(0)); },
-                            [&](int i, int j, V value) { store(i * F::inputs + j, value); });
+  /// Taps are more streams than are fetched ahead by themselves.
+  static void fetch(Taps const& taps, int ahead) {
+    for (auto const& line : taps.at)
+      for (T const* const tap : line)
+        if (tap != nullptr) __builtin_prefetch(tap + ahead);
+  }
+  /// take(t, u, vector) for a vector of output channels.
+  template <class Take>
+  void load(Taps const& taps, int out, Take const& take) const {
+    int const lanes = std::min(g.out_channels - out, V::size);
+    for (int t = 0; t < F::taps; ++t)
+      for (int u = 0; u < F::taps; ++u)
+        take(t, u, taps.at[t][u] != nullptr ? V::load(taps.at[t][u] + out, lanes) : V(T(0)));
+  }
+  /// Transforms the filters of a term for vector j of a panel.
+  void deposit(T const (&filter)[F::taps][F::taps][V::size], int panel, int term, int j) const {
+    std::int64_t const step = row(panel, 1, term) - row(panel, 0, term);
+    transform<F::filter, T>({filter[0][0], F::taps * V::size, V::size},
+                            {row(panel, 0, term) + j * V::size, F::inputs * step, step});
   }
 
-  /// A panel of folded channels, and the output channels [begin, end): a vector of them at a time is turned over.
+  /// A panel of folded channels, and the output channels [begin, end). Filters are turned over, a vector of folded by a vector
+  /// of output channels at a time, before they are transformed: they are fewer then.
   void pack_transposed(int panel, int begin, int end) const {
-    Taps taps[Panels<T>::width];
-    int const width = panels().vectors(panel) * V::size;
-    for (int column = 0; column < width; ++column) taps[column] = taps_of(panels().first(panel) + column);
-    for (int out = begin; out < end; out += V::size) {
-      int const lanes = std::min(end - out, V::size);
-      for (int column = 0; column < width; ++column) {
-        for (auto const& line : taps[column].at)  // more streams than are fetched ahead by themselves
-          for (T const* const tap : line)
-            if (tap != nullptr) __builtin_prefetch(tap + out + 2 * V::size);
-        transform_filter(taps[column], out, [&](int product, V value) {
-          T* to = row(panel, product, out) + column;
-          for (int lane = 0; lane < lanes; ++lane, to += width) *to = value[lane];
-        });
+    T turned[V::size][F::taps][F::taps][V::size];
+    for (int j = 0; j < panels().vectors(panel); ++j) {
+      Taps taps[V::size];
+      for (int lane = 0; lane < V::size; ++lane) taps[lane] = taps_of(panels().first(panel) + j * V::size + lane);
+      for (int out = begin; out < end; out += V::size) {
+        int const outs = std::min(end - out, V::size);
+        for (int lane = 0; lane < V::size; ++lane) {
+          fetch(taps[lane], out + 2 * V::size);
+          load(taps[lane], out, [&](int t, int u, V value) {
+            for (int o = 0; o < V::size; ++o) turned[o][t][u][lane] = value[o];
+          });
+        }
+        for (int o = 0; o < outs; ++o) deposit(turned[o], panel, out + o, j);
       }
     }
   }
 };
 
-/// From pixels to results: what the forward pass and the data gradient have in common.
+/// From transformed pixels to results: what the forward pass and the data gradient have in common.
 template <class F, class T>
 struct WinogradProduct {
   int channels;  ///< of the pixels
@@ -196,126 +252,182 @@ struct WinogradProduct {
   T const* filter;
 
   std::int64_t pixel_product() const {
-    return product_step<T>(static_cast<std::int64_t>(most_tiles) * padded_channels<T>(channels));
+    return product_step<T>(static_cast<std::int64_t>(most_tiles) * tile_step<T>(channels));
   }
   std::int64_t result_product() const {
     return product_step<T>(static_cast<std::int64_t>(most_tiles) * Panels<T>::width);
   }
   std::int64_t scratch_size() const { return F::products * (pixel_product() + result_product()); }
 
-  /// Calls store(panel, row, column, vector number, value) for each result of the block in some panels.
+  /// Where the transformed pixels of a tile belong.
+  VectorSquare<T> tile(T* scratch, std::int64_t number) const {
+    return {scratch + number * tile_step<T>(channels), F::inputs * pixel_product(), pixel_product()};
+  }
+
+  /// Multiplies the transformed pixels at `scratch` with the filters of some panels. Calls store(tile, channel, results), with
+  /// a square of vectors, for each tile and vector of channels.
   template <class Store>
-  void operator()(WinogradTiles<F, T> const& tiles, int first_panel, int end_panel, T* scratch,
-                  Store const& store) const {
+  void operator()(std::int64_t tiles, int first_panel, int end_panel, T* scratch, Store const& store) const {
     using V = Simd<T>;
-    T* const transformed = scratch;
     T* const results = scratch + F::products * pixel_product();
     std::int64_t const step = result_product();
-    tiles.transform_to(transformed, pixel_product());
+    TransformedFilters<F, T> const filters{panels, channels};
     for (int panel = first_panel; panel < end_panel; ++panel) {
-      int const vectors = panels.vectors(panel);
-      int const width = vectors * V::size;
-      for (int product = 0; product < F::products; ++product)
+      int const width = filters.width(panel);
+      for (int product = 0; product < F::products; ++product) {
+        bool const last = product == F::products - 1;
+        T const* const next = last ? filter + filters.place(panel + 1, 0) : filter + filters.place(panel, product + 1);
         correlate_row<T>({.runs = runs,
-                          .pixels = transformed + product * pixel_product(),
-                          .pixel = padded_channels<T>(channels),
-                          .filter = filter + panels.offset(panel, static_cast<std::int64_t>(F::products) * channels) +
-                                    static_cast<std::int64_t>(product) * channels * width,
+                          .pixels = scratch + product * pixel_product(),
+                          .pixel = tile_step<T>(channels),
+                          .filter = filter + filters.place(panel, product),
                           .start = nullptr,
                           .start_pixel = 0,
                           .out = results + product * step,
                           .out_pixel = width,
-                          .columns = width},
-                         vectors, tiles.count());
-      for (int r = 0; r < tiles.down; ++r)
-        for (int c = 0; c < tiles.across; ++c)
-          for (int j = 0; j < vectors; ++j) {
-            T const* const tile = results + (static_cast<std::int64_t>(r * tiles.across + c) * vectors + j) * V::size;
-            transform<F::output, V>(
-                [&](int a, int b) { return V::load(tile + (a * F::inputs + b) * step); },
-                [&](int a, int b, V value) { store(panel, F::outputs * r + a, F::outputs * c + b, j, value); });
-          }
+                          .columns = width,
+                          .next_filter = last && panel + 1 == end_panel ? nullptr : next,
+                          .next_pixels = last ? 0 : pixel_product()},
+                         panels.vectors(panel), static_cast<int>(tiles));
+      }
+      T const* from = results;
+      for (int tile = 0; tile < tiles; ++tile)
+        for (int j = 0; j < panels.vectors(panel); ++j, from += V::size) {
+          T square[F::outputs][F::outputs][V::size];
+          transform<F::output, T>({from, F::inputs * step, step}, {square[0][0], F::outputs * V::size, V::size});
+          store(tile, panels.first(panel) + j * V::size, square);
+        }
     }
   }
 };
 
-// ---------------------------------------------------------------------------------------------------------------- forward
+// --------------------------------------------------------------------- forward, and the data gradient with zeros around
 
+/// How far tiles lie from one another in an image, and where the first begins.
+struct TileOrigin {
+  int fold;  ///< pixels of the image to a pixel of a tile, down and across
+  int top, left;
+};
+
+/// Forward from x to y. Where padding is zeros or none, the data gradient from gy to gx is the same: every padded position is
+/// one pixel or none.
 template <class F, class B, class T = typename B::scalar_type>
-struct WinogradForward {
-  FoldedGeometry g;
-  BlockGrid grid;  ///< of tiles
+struct WinogradCorrelation {
+  Conv2dGeometry g;
+  bool to_data;
+  TileBlocks tiles;
+  TileOrigin from_origin, to_origin;
   PanelShare share;
   WinogradProduct<F, T> product;
-  T const* x;
+  T const* from;
   T const* bias;  ///< whole panels
-  Sink<4, B> y;
+  Sink<4, B> to;
   T* scratch;
   std::int64_t scratch_per_worker;
 
-  int pixel_columns() const { return F::outputs * grid.most_columns() + F::taps - 1; }
-  std::int64_t strip_size() const {
-    return static_cast<std::int64_t>(F::outputs * grid.most_rows() + F::taps - 1) * pixel_columns() *
-           g.folded_channels();
-  }
+  std::int64_t copy_size() const { return static_cast<std::int64_t>(F::products) * product.channels; }
 
   void operator()(int worker, std::int64_t index) const {
-    using V = Simd<T>;
-    Block const block = grid[share.block(index)];
-    T* const strip = scratch + worker * scratch_per_worker;
-    int const top = F::outputs * block.top;
-    int const left = F::outputs * block.left;
-    x_image(g, x, block.image)
-        .copy_folded(g.fold() * top - g.padding.top, g.fold() * left - g.padding.left,
-                     F::outputs * block.rows + F::taps - 1, pixel_columns(), g.fold(), strip);
-    int const rows = g.out_height - top;
-    int const columns = g.out_width - left;
-    T* const out = y.out.data() + g.y_index(block.image, top, left, 0);
-    product({block.rows, block.columns, strip, pixel_columns(), g.folded_channels()}, share.begin(index),
-            share.end(index), strip + strip_size(), [&](int panel, int row, int column, int j, V value) {
-              if (row >= rows || column >= columns) return;
-              int const channel = product.panels.first(panel) + j * V::size;
-              deliver<T>(out + (static_cast<std::int64_t>(row) * g.out_width + column) * g.y_pixel() + channel, y.beta,
-                         value + V::load(bias + channel), std::min(g.out_channels - channel, V::size));
-            });
+    std::int64_t const begin = tiles.begin(share.block(index));
+    std::int64_t const end = tiles.end(share.block(index));
+    T* const copy = scratch + worker * scratch_per_worker;
+    T* const transformed = copy + copy_size();
+    for (std::int64_t tile = begin; tile < end; ++tile) {
+      auto const [image, row, column] = tiles[tile];
+      int const side = F::outputs * from_origin.fold;
+      transform_pixels<F::input>(to_data ? y_image(g, from, image) : x_image(g, from, image), from_origin.fold,
+                                 from_origin.top + side * row, from_origin.left + side * column, copy,
+                                 product.tile(transformed, tile - begin));
+    }
+    product(end - begin, share.begin(index), share.end(index), transformed,
+            [&](int tile, int channel, auto const& results) { deliver_tile(tiles[begin + tile], channel, results); });
+  }
+
+  /// Vectors of a folded image are not shared by two phases.
+  void deliver_tile(TileBlocks::Tile const& tile, int folded,
+                    T const (&results)[F::outputs][F::outputs][Simd<T>::size]) const {
+    int const fold = to_origin.fold;
+    int const channels = to_data ? g.in_channels : g.out_channels;
+    int const phase = folded / channels;
+    int const channel = folded % channels;
+    int const height = to_data ? g.height : g.out_height;
+    int const width = to_data ? g.width : g.out_width;
+    int const pixel = to_data ? g.x_pixel() : g.y_pixel();
+    int const top = to_origin.top + F::outputs * fold * tile.row + phase / fold;
+    int const left = to_origin.left + F::outputs * fold * tile.column + phase % fold;
+    T* const image = to.out.data() + static_cast<std::int64_t>(tile.image) * height * width * pixel + channel;
+    Simd<T> const start = Simd<T>::load(bias + channel);
+    int const lanes = std::min(channels - channel, Simd<T>::size);
+    for (int a = 0; a < F::outputs; ++a)
+      for (int b = 0; b < F::outputs; ++b) {
+        int const row = top + fold * a;
+        int const column = left + fold * b;
+        if (row < 0 || row >= height || column < 0 || column >= width) continue;
+        T* const place = image + (static_cast<std::int64_t>(row) * width + column) * pixel;
+        __builtin_prefetch(place + F::outputs * fold * pixel, 1);  // the same of the next tile
+        deliver<T>(place, to.beta, Simd<T>::load(results[a][b]) + start, lanes);
+      }
   }
 };
 
-/// Tiles that cover an output, in blocks.
-template <class F>
-BlockGrid tile_grid(Conv2dGeometry const& g) {
-  auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
-  return BlockGrid::about(g.images, tiles(g.out_height), tiles(g.out_width), winograd_tiles, winograd_tiles);
+/// Transformed filters, panel after panel.
+template <class F, class B, class Scope, class T = typename B::scalar_type>
+T const* pack_winograd(Workspace<B>& ws, Scope& scope, FoldedGeometry const& g, T const* weight, bool transposed) {
+  PackWinograd<F, T> pack{g, weight, nullptr, transposed};
+  pack.packed = scope.template take<T>(static_cast<std::size_t>(pack.filters().size()));
+  for_each_block(ws, "heliograd::conv2d_pack", pack.blocks(), pack);
+  return pack.packed;
 }
 
 template <class F, class B, class T = typename B::scalar_type>
-void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* x, T const* weight, T const* bias,
-                     Sink<4, B> y) {
+void winograd_correlation(Workspace<B>& ws, Conv2dGeometry const& geometry, bool to_data, T const* from,
+                          T const* weight, T const* bias, Sink<4, B> to) {
   FoldedGeometry const g{geometry};
   auto scope = ws.scope();
-  Panels<T> const panels{g.out_channels};
-  T* const filter = scope.template take<T>(
-      static_cast<std::size_t>(panels.packed(static_cast<std::int64_t>(F::products) * g.folded_channels())));
-  PackWinograd<F, T> const pack{g, weight, filter, false};
-  for_each_block(ws, "heliograd::conv2d_pack", pack.blocks(), pack);
+  T const* const filter = pack_winograd<F, B>(ws, scope, g, weight, to_data);
+  int const channels = to_data ? g.out_channels : g.folded_channels();
+  Panels<T> const panels{to_data ? g.folded_channels() : g.out_channels};
 
-  BlockGrid const grid = tile_grid<F>(g);
-  Run const* const runs = make_runs(scope, {1, 1, g.folded_channels()});
-  auto const share = PanelShare::of(ws, grid.count(), panels.count());
-  WinogradForward<F, B> kernel{
-      g,     grid,
-      share, {g.folded_channels(), panels, grid.most_rows() * grid.most_columns(), runs, filter},
-      x,     whole_panels(scope, bias, g.out_channels),
-      y,     nullptr,
-      0};
-  kernel.scratch_per_worker = kernel.strip_size() + kernel.product.scratch_size();
-  std::int64_t const items = grid.count() * share.shares;
+  // Results are y, or folded pixels from the first that holds a pixel of x to the last.
+  int const top = to_data ? g.padding.top / g.fold() : 0;
+  int const left = to_data ? g.padding.left / g.fold() : 0;
+  int const rows = to_data ? (g.padding.top + g.height - 1) / g.fold() + 1 - top : g.out_height;
+  int const columns = to_data ? (g.padding.left + g.width - 1) / g.fold() + 1 - left : g.out_width;
+  auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
+  int const workers = worker_count(ws, std::numeric_limits<int>::max());
+  auto const cut = TileBlocks::about(g.images, tiles(rows), tiles(columns), winograd_tiles, workers);
+  TileOrigin const inner = to_data ? TileOrigin{1, top - (F::taps - 1), left - (F::taps - 1)}
+                                   : TileOrigin{g.fold(), -g.padding.top, -g.padding.left};
+  TileOrigin const outer = to_data
+                               ? TileOrigin{g.fold(), g.fold() * top - g.padding.top, g.fold() * left - g.padding.left}
+                               : TileOrigin{1, 0, 0};
+  auto const share = PanelShare::of(ws, cut.blocks, panels.count());
+  WinogradCorrelation<F, B> kernel{g,
+                                   to_data,
+                                   cut,
+                                   inner,
+                                   outer,
+                                   share,
+                                   {channels, panels, cut.most_tiles(), make_runs(scope, {1, 1, channels}), filter},
+                                   from,
+                                   whole_panels(scope, bias, to_data ? g.in_channels : g.out_channels),
+                                   to,
+                                   nullptr,
+                                   0};
+  kernel.scratch_per_worker = kernel.copy_size() + kernel.product.scratch_size();
+  std::int64_t const items = cut.blocks * share.shares;
   kernel.scratch =
       scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
-  for_each_block(ws, "heliograd::conv2d", items, kernel);
+  for_each_block(ws, to_data ? "heliograd::conv2d_backward_data" : "heliograd::conv2d", items, kernel);
 }
 
-// ---------------------------------------------------------------------------------------------------------- data gradient
+template <class F, class B, class T = typename B::scalar_type>
+void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias,
+                     Sink<4, B> y) {
+  winograd_correlation<F, B>(ws, g, false, x, weight, bias, y);
+}
+
+// ------------------------------------------------------------------------ data gradient where padding repeats pixels
 
 /// Blocks of x, cut so that their folded pixels are whole tiles. The gradient is computed at all padded positions where a
 /// pixel of the block stands, then folded back.
@@ -370,10 +482,7 @@ struct WinogradBackwardData {
     return stretch(Span::of(block.left, block.columns, g.width, g.padding.left, g.padding.right, g.mode),
                    g.padding.left);
   }
-  int pixel_columns() const { return F::outputs * tiles_across + F::taps - 1; }
-  std::int64_t strip_size() const {
-    return static_cast<std::int64_t>(F::outputs * tiles_down + F::taps - 1) * pixel_columns() * g.out_channels;
-  }
+  std::int64_t copy_size() const { return static_cast<std::int64_t>(F::products) * g.out_channels; }
   int folded_pixel() const { return static_cast<int>(product.panels.packed(1)); }
   std::int64_t folded_size() const {
     return static_cast<std::int64_t>(F::outputs * F::outputs) * tiles_down * tiles_across * folded_pixel();
@@ -384,16 +493,23 @@ struct WinogradBackwardData {
     Block const block = pixels_of(grid[share.block(index)]);
     Stretch const rows = rows_of(block);
     Stretch const columns = columns_of(block);
-    T* const strip = scratch + worker * scratch_per_worker;
-    T* const folded = strip + strip_size();
-    y_image(g, gy, block.image)
-        .copy_rectangle(rows.begin - (F::taps - 1), columns.begin - (F::taps - 1),
-                        F::outputs * rows.tiles + F::taps - 1, pixel_columns(), strip);
+    T* const copy = scratch + worker * scratch_per_worker;
+    T* const folded = copy + copy_size();
+    T* const transformed = folded + folded_size();
+    for (int r = 0, tile = 0; r < rows.tiles; ++r)
+      for (int c = 0; c < columns.tiles; ++c, ++tile)
+        transform_pixels<F::input>(y_image(g, gy, block.image), 1, rows.begin - (F::taps - 1) + F::outputs * r,
+                                   columns.begin - (F::taps - 1) + F::outputs * c, copy,
+                                   product.tile(transformed, tile));
     std::int64_t const line = static_cast<std::int64_t>(F::outputs) * columns.tiles * folded_pixel();
-    product({rows.tiles, columns.tiles, strip, pixel_columns(), g.out_channels}, share.begin(index), share.end(index),
-            folded + folded_size(), [&](int panel, int row, int column, int j, V value) {
-              value.store(folded + row * line + static_cast<std::int64_t>(column) * folded_pixel() +
-                          product.panels.first(panel) + j * V::size);
+    product(rows.tiles * columns.tiles, share.begin(index), share.end(index), transformed,
+            [&](int tile, int channel, auto const& results) {
+              T* const corner = folded + F::outputs * (tile / columns.tiles * line) +
+                                static_cast<std::int64_t>(F::outputs * (tile % columns.tiles)) * folded_pixel() +
+                                channel;
+              for (int a = 0; a < F::outputs; ++a)
+                for (int b = 0; b < F::outputs; ++b)
+                  V::load(results[a][b]).store(corner + a * line + static_cast<std::int64_t>(b) * folded_pixel());
             });
     int const first = share.shares == 1 ? 0 : product.panels.first(share.begin(index));
     int const end = share.shares == 1 ? g.in_channels : std::min(product.panels.first(share.end(index)), g.in_channels);
@@ -439,12 +555,12 @@ template <class F, class B, class T = typename B::scalar_type>
 void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* gy, T const* weight,
                                    T const* bias, Sink<4, B> gx) {
   FoldedGeometry const g{geometry};
+  bool const alone = g.mode == PaddingMode::zero || g.padding == Padding2d(0);
+  if (alone && (g.fold() == 1 || g.in_channels % Simd<T>::size == 0))
+    return winograd_correlation<F, B>(ws, g, true, gy, weight, bias, gx);
   auto scope = ws.scope();
+  T const* const filter = pack_winograd<F, B>(ws, scope, g, weight, true);
   Panels<T> const panels{g.folded_channels()};
-  T* const filter = scope.template take<T>(
-      static_cast<std::size_t>(panels.packed(static_cast<std::int64_t>(F::products) * g.out_channels)));
-  PackWinograd<F, T> const pack{g, weight, filter, true};
-  for_each_block(ws, "heliograd::conv2d_pack", pack.blocks(), pack);
 
   BlockGrid const grid = WinogradBackwardData<F, B>::cut(g);
   Run const* const runs = make_runs(scope, {1, 1, g.out_channels});
@@ -461,7 +577,7 @@ void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geome
   for (int i = 0; i < grid.across; ++i)
     kernel.tiles_across = std::max(kernel.tiles_across, kernel.columns_of(kernel.pixels_of(grid[i])).tiles);
   kernel.product.most_tiles = kernel.tiles_down * kernel.tiles_across;
-  kernel.scratch_per_worker = kernel.strip_size() + kernel.folded_size() + kernel.product.scratch_size();
+  kernel.scratch_per_worker = kernel.copy_size() + kernel.folded_size() + kernel.product.scratch_size();
   std::int64_t const items = grid.count() * share.shares;
   kernel.scratch =
       scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
@@ -470,12 +586,12 @@ void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geome
 
 // -------------------------------------------------------------------------------------------------------- filter gradient
 
-/// One group of blocks and one panel of output channels: the gradient of the transformed filters, [product, channel,
+/// One group of blocks and some panels of output channels: the gradient of the transformed filters, [product, channel,
 /// columns], is a sum over tiles of outer products of transformed pixels and transformed output gradients.
 template <class F, class T>
 struct WinogradPartialGradient {
   FoldedGeometry g;
-  BlockGrid grid;  ///< of tiles
+  TileBlocks tiles;  ///< of y
   Panels<T> panels;
   int groups;
   PanelShare share;
@@ -485,94 +601,75 @@ struct WinogradPartialGradient {
   T* scratch;
   std::int64_t scratch_per_worker;
 
-  int pixel_columns() const { return F::outputs * grid.most_columns() + F::taps - 1; }
-  std::int64_t strip_size() const {
-    return static_cast<std::int64_t>(F::outputs * grid.most_rows() + F::taps - 1) * pixel_columns() *
-           g.folded_channels();
-  }
-  int most_tiles() const { return grid.most_rows() * grid.most_columns(); }
+  std::int64_t copy_size() const { return static_cast<std::int64_t>(F::products) * g.folded_channels(); }
   std::int64_t pixel_product() const {
-    return product_step<T>(static_cast<std::int64_t>(most_tiles()) * padded_channels<T>(g.folded_channels()));
+    return product_step<T>(static_cast<std::int64_t>(tiles.most_tiles()) * tile_step<T>(g.folded_channels()));
   }
   std::int64_t gradient_product() const {
-    return product_step<T>(static_cast<std::int64_t>(most_tiles()) * Panels<T>::width);
-  }
-  std::int64_t gy_strip_size() const {
-    return static_cast<std::int64_t>(F::outputs * F::outputs) * most_tiles() * g.out_channels;
+    return product_step<T>(static_cast<std::int64_t>(tiles.most_tiles()) * Panels<T>::width);
   }
   std::int64_t scratch_size() const {
-    return strip_size() + gy_strip_size() + F::products * (pixel_product() + gradient_product());
+    return std::max<std::int64_t>(copy_size(), F::outputs * F::outputs * Panels<T>::width) +
+           F::products * (pixel_product() + gradient_product());
   }
-  std::int64_t terms() const { return static_cast<std::int64_t>(F::products) * g.folded_channels(); }
-  std::int64_t partial_size() const { return panels.packed(terms()); }
+  TransformedFilters<F, T> filters() const { return {panels, g.folded_channels()}; }
+  std::int64_t partial_size() const { return filters().size(); }
 
   void operator()(int worker, std::int64_t index) const {
     std::int64_t const group = share.block(index);
-    T* const strip = scratch + worker * scratch_per_worker;
-    T* const gy_strip = strip + strip_size();
-    T* const pixels = gy_strip + gy_strip_size();
+    T* const pixels = scratch + worker * scratch_per_worker;
     T* const gradients = pixels + F::products * pixel_product();
-    std::int64_t const begin = grid.count() * group / groups;
-    std::int64_t const end = grid.count() * (group + 1) / groups;
+    T* const copy = gradients + F::products * gradient_product();
+    std::int64_t const first_block = tiles.blocks * group / groups;
+    std::int64_t const end_block = tiles.blocks * (group + 1) / groups;
     T* const partial = partials + group * partial_size();
-    if (begin == end && share.begin(index) == 0) std::fill_n(partial, partial_size(), T(0));  // an empty batch
+    if (first_block == end_block && share.begin(index) == 0)
+      std::fill_n(partial, partial_size(), T(0));  // an empty batch
 
-    for (std::int64_t b = begin; b < end; ++b) {
-      Block const block = grid[b];
-      int const top = F::outputs * block.top;
-      int const left = F::outputs * block.left;
-      x_image(g, x, block.image)
-          .copy_folded(g.fold() * top - g.padding.top, g.fold() * left - g.padding.left,
-                       F::outputs * block.rows + F::taps - 1, pixel_columns(), g.fold(), strip);
-      y_image(g, gy, block.image)
-          .copy_rectangle(top, left, F::outputs * block.rows, F::outputs * block.columns, gy_strip);
-      WinogradTiles<F, T>{block.rows, block.columns, strip, pixel_columns(), g.folded_channels()}.transform_to(
-          pixels, pixel_product());
+    for (std::int64_t block = first_block; block < end_block; ++block) {
+      std::int64_t const begin = tiles.begin(block);
+      std::int64_t const end = tiles.end(block);
+      for (std::int64_t tile = begin; tile < end; ++tile) {
+        auto const [image, row, column] = tiles[tile];
+        transform_pixels<F::input>(x_image(g, x, image), g.fold(), g.fold() * F::outputs * row - g.padding.top,
+                                   g.fold() * F::outputs * column - g.padding.left, copy,
+                                   {pixels + (tile - begin) * tile_step<T>(g.folded_channels()),
+                                    F::inputs * pixel_product(), pixel_product()});
+      }
       for (int panel = share.begin(index); panel < share.end(index); ++panel) {
-        transform_gradients(block, panel, gy_strip, gradients);
-        int const width = panels.vectors(panel) * Simd<T>::size;
+        transform_gradients(begin, end, panel, copy, gradients);
         for (int product = 0; product < F::products; ++product)
           outer_product<T>({.lines = 1,
-                            .pixels = block.rows * block.columns,
+                            .pixels = static_cast<int>(end - begin),
                             .left = pixels + product * pixel_product(),
                             .left_line = 0,
-                            .left_pixel = padded_channels<T>(g.folded_channels()),
+                            .left_pixel = tile_step<T>(g.folded_channels()),
                             .right = gradients + product * gradient_product(),
-                            .out = partial + panels.offset(panel, terms()) +
-                                   static_cast<std::int64_t>(product) * g.folded_channels() * width,
-                            .add = b > begin},
+                            .out = partial + filters().place(panel, product),
+                            .add = block > first_block,
+                            .next_left = product + 1 < F::products ? pixel_product() : 0},
                            panels.vectors(panel), g.folded_channels());
       }
     }
   }
 
-  void transform_gradients(Block const& block, int panel, T const* gy_strip, T* to) const {
-    using V = Simd<T>;
-    int const vectors = panels.vectors(panel);
-    std::int64_t const step = gradient_product();
-    std::int64_t const line = static_cast<std::int64_t>(F::outputs) * block.columns * g.out_channels;
-    for (int r = 0; r < block.rows; ++r)
-      for (int c = 0; c < block.columns; ++c)
-        for (int j = 0; j < vectors; ++j, to += V::size) {
-          int const channel = panels.first(panel) + j * V::size;
-          int const lanes = std::min(g.out_channels - channel, V::size);
-          T const* const corner =
-              gy_strip + F::outputs * r * line + static_cast<std::int64_t>(F::outputs) * c * g.out_channels + channel;
-          auto const pixel = [&](int a, int b) {
-            return corner + a * line + static_cast<std::int64_t>(b) * g.out_channels;
-          };
-          auto const store = [&](int a, int b, V value) { value.store(to + (a * F::inputs + b) * step); };
-          if (lanes == V::size)
-            transform<F::output_transposed, V>([&](int a, int b) { return V::load(pixel(a, b)); }, store);
-          else
-            transform<F::output_transposed, V>([&](int a, int b) { return V::load(pixel(a, b), lanes); }, store);
-        }
+  void transform_gradients(std::int64_t begin, std::int64_t end, int panel, T* copy, T* to) const {
+    for (std::int64_t tile = begin; tile < end; ++tile, to += panels.vectors(panel) * Simd<T>::size) {
+      auto const [image, row, column] = tiles[tile];
+      PaddedImage<T> part = y_image(g, gy, image);
+      part.data += panels.first(panel);
+      part.channels = panels.columns(panel);
+      transform_pixels<F::output_transposed>(part, 1, F::outputs * row, F::outputs * column, copy,
+                                             {to, F::inputs * gradient_product(), gradient_product()});
+    }
   }
 };
 
-/// gw = beta gw + the sum over groups, in double precision, transformed back to filters.
+/// gw = beta gw + the sum over groups, in double precision, transformed back to filters: a few folded channels at a time.
 template <class F, class B, class T = typename B::scalar_type>
 struct WinogradSumGradients {
+  static constexpr int most_channels = 16;
+
   FoldedGeometry g;
   Panels<T> panels;
   int groups;
@@ -580,50 +677,62 @@ struct WinogradSumGradients {
   T const* partials;
   Sink<4, B> gw;
 
+  std::int64_t blocks() const { return (g.folded_channels() + most_channels - 1) / most_channels; }
+
   void operator()(int, std::int64_t index) const {
-    using V = Simd<T>;
-    int const folded = static_cast<int>(index);
-    int const phase = folded / g.in_channels;
-    int const in = folded % g.in_channels;
-    double total[F::products][Panels<T>::width];
-    T sums[F::products][Panels<T>::width];
+    int const begin = static_cast<int>(index) * most_channels;
+    int const end = std::min(begin + most_channels, g.folded_channels());
+    TransformedFilters<F, T> const filters{panels, g.folded_channels()};
+    T sums[F::products][most_channels * Panels<T>::width + Simd<T>::size];
     for (int panel = 0; panel < panels.count(); ++panel) {
-      int const width = panels.vectors(panel) * V::size;
-      std::int64_t const place = panels.offset(panel, static_cast<std::int64_t>(F::products) * g.folded_channels()) +
-                                 static_cast<std::int64_t>(folded) * width;
-      for (auto& row : total) std::fill_n(row, width, 0.0);
-      for (int group = 0; group < groups; ++group)
-        for (int product = 0; product < F::products; ++product) {
-          T const* const part = partials + group * partial_size + place +
-                                static_cast<std::int64_t>(product) * g.folded_channels() * width;
-          for (int j = 0; j < width; ++j) total[product][j] += static_cast<double>(part[j]);
-        }
+      int const width = panels.vectors(panel) * Simd<T>::size;
       for (int product = 0; product < F::products; ++product)
-        for (int j = 0; j < width; ++j) sums[product][j] = static_cast<T>(total[product][j]);
-      for (int j = 0; j < panels.vectors(panel); ++j) {
-        int const channel = panels.first(panel) + j * V::size;
-        int const lanes = std::min(g.out_channels - channel, V::size);
-        transform<F::filter_transposed, V>([&](int a, int b) { return V::load(sums[a * F::inputs + b] + j * V::size); },
-                                           [&](int t, int u, V value) {
-                                             int row;
-                                             int column;
-                                             if (!g.tap(phase, t, u, row, column)) return;
-                                             deliver<T>(gw.out.data() + g.weight_index(row, column, in, channel),
-                                                        gw.beta, value, lanes);
-                                           });
-      }
+        add_up(partials + filters.place(panel, product) + static_cast<std::int64_t>(begin) * width,
+               (end - begin) * width, filters.product(), sums[product]);
+      for (int folded = begin; folded < end; ++folded)
+        for (int j = 0; j < panels.vectors(panel); ++j)
+          deliver_filter(folded, panels.first(panel) + j * Simd<T>::size,
+                         sums[0] + (folded - begin) * width + j * Simd<T>::size);
     }
+  }
+
+  /// `next` numbers further on lies what is added up next.
+  void add_up(T const* part, int count, std::int64_t next, T* sums) const {
+    double total[most_channels * Panels<T>::width];
+    for (int i = 0; i < count; i += line_numbers<T>) __builtin_prefetch(part + next + i);
+    for (int i = 0; i < count; ++i) total[i] = static_cast<double>(part[i]);
+    for (int group = 1; group < groups; ++group)
+      for (int i = 0; i < count; ++i) total[i] += static_cast<double>(part[group * partial_size + i]);
+    for (int i = 0; i < count; ++i) sums[i] = static_cast<T>(total[i]);
+  }
+
+  void deliver_filter(int folded, int channel, T const* sums) const {
+    constexpr int step = most_channels * Panels<T>::width + Simd<T>::size;
+    T filter[F::taps][F::taps][Simd<T>::size];
+    transform<F::filter_transposed, T>({sums, F::inputs * step, step},
+                                       {filter[0][0], F::taps * Simd<T>::size, Simd<T>::size});
+    for (int t = 0; t < F::taps; ++t)
+      for (int u = 0; u < F::taps; ++u) {
+        int row;
+        int column;
+        if (!g.tap(folded / g.in_channels, t, u, row, column)) continue;
+        T* const place = gw.out.data() + g.weight_index(row, column, folded % g.in_channels, channel);
+        __builtin_prefetch(place + 2 * g.y_pixel(), 1);  // of the channel after the next
+        deliver<T>(place, gw.beta, Simd<T>::load(filter[t][u]), std::min(g.out_channels - channel, Simd<T>::size));
+      }
   }
 };
 
 template <class F, class B, class T = typename B::scalar_type>
 void conv2d_backward_weight_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* x, T const* gy,
                                      Sink<4, B> gw) {
+  constexpr int block_tiles = 96;  // the same for any number of threads: sums are over blocks
   FoldedGeometry const g{geometry};
   auto scope = ws.scope();
-  BlockGrid const grid = tile_grid<F>(g);
-  WinogradPartialGradient<F, T> kernel{g, grid, {g.out_channels}, 1, {}, x, gy, nullptr, nullptr, 0};
-  kernel.groups = partial_groups(kernel.partial_size() * static_cast<std::int64_t>(sizeof(T)), grid.count());
+  auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
+  auto const cut = TileBlocks::about(g.images, tiles(g.out_height), tiles(g.out_width), block_tiles, 1);
+  WinogradPartialGradient<F, T> kernel{g, cut, {g.out_channels}, 1, {}, x, gy, nullptr, nullptr, 0};
+  kernel.groups = partial_groups(kernel.partial_size() * static_cast<std::int64_t>(sizeof(T)), cut.blocks);
   kernel.share = PanelShare::of(ws, kernel.groups, kernel.panels.count());
   std::int64_t const items = static_cast<std::int64_t>(kernel.groups) * kernel.share.shares;
   kernel.partials = scope.template take<T>(static_cast<std::size_t>(kernel.groups * kernel.partial_size()));
@@ -631,9 +740,8 @@ void conv2d_backward_weight_winograd(Workspace<B>& ws, Conv2dGeometry const& geo
   kernel.scratch =
       scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
   for_each_block(ws, "heliograd::conv2d_backward_weight", items, kernel);
-  for_each_block(
-      ws, "heliograd::conv2d_backward_weight_sum", g.folded_channels(),
-      WinogradSumGradients<F, B>{g, kernel.panels, kernel.groups, kernel.partial_size(), kernel.partials, gw});
+  WinogradSumGradients<F, B> const sum{g, kernel.panels, kernel.groups, kernel.partial_size(), kernel.partials, gw};
+  for_each_block(ws, "heliograd::conv2d_backward_weight_sum", sum.blocks(), sum);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
 #include <heliograd/base/config.hpp>
+#include <heliograd/core/simd.hpp>
 
 /// \file
 /// The transforms of Winograd's minimal filtering, derived. `Outputs` results of a filter of `Taps` taps are those
@@ -150,18 +152,34 @@ template <auto const& Matrix, class V, int Row = 0>
   }
 }
 
-/// Matrix X Matrix^T: down the columns, then along the rows. load(i, j) gives entry (i, j) of X, store(i, j, value) takes
-/// that of the result.
-template <auto const& Matrix, class V, class Load, class Store>
-[[gnu::always_inline]] inline void transform(Load const& load, Store const& store) {
+/// A square of vectors in memory: entry (i, j) begins at data + i * row + j * column.
+template <class T>
+struct VectorSquare {
+  T* data;
+  std::int64_t row, column;
+
+  T* at(int i, int j) const { return data + i * row + j * column; }
+};
+
+/// to = Matrix from Matrix^T: down the columns, then along the rows. Of the vectors of `from` the first `lanes` numbers are
+/// read, the others are zeros. One function serves all that use a matrix: with squares of 7 it is long.
+template <auto const& Matrix, class T>
+[[gnu::noinline]] void transform(VectorSquare<T const> from, VectorSquare<T> const& to, int lanes = Simd<T>::size) {
   using M = std::remove_cvref_t<decltype(Matrix)>;
+  using V = Simd<T>;
+  T filled[M::columns][M::columns][V::size];
+  if (lanes < V::size) {
+    for (int i = 0; i < M::columns; ++i)
+      for (int j = 0; j < M::columns; ++j) V::load(from.at(i, j), lanes).store(filled[i][j]);
+    from = {filled[0][0], M::columns * V::size, V::size};
+  }
   V half_way[M::rows][M::columns];
 #pragma GCC unroll 8
   for (int j = 0; j < M::columns; ++j) {
     V column[M::columns];
     V result[M::rows];
 #pragma GCC unroll 8
-    for (int i = 0; i < M::columns; ++i) column[i] = load(i, j);
+    for (int i = 0; i < M::columns; ++i) column[i] = V::load(from.at(i, j));
     multiply<Matrix>(column, result);
 #pragma GCC unroll 8
     for (int i = 0; i < M::rows; ++i) half_way[i][j] = result[i];
@@ -171,7 +189,7 @@ template <auto const& Matrix, class V, class Load, class Store>
     V result[M::rows];
     multiply<Matrix>(half_way[i], result);
 #pragma GCC unroll 8
-    for (int j = 0; j < M::rows; ++j) store(i, j, result[j]);
+    for (int j = 0; j < M::rows; ++j) result[j].store(to.at(i, j));
   }
 }
 
