@@ -165,7 +165,7 @@ struct AttentionHost {
 
   /// Turns rows of dot products into exponentials about their new peaks; gives the factors for what was summed about the old.
   /// As many rows at a time as there are lanes, so that what is one number for a row is a vector as well.
-  void exponentials(T* weights, std::size_t count, T* peak, double* total, T* factor) const {
+  HELIOGRAD_WHOLE_REGISTERS void exponentials(T* weights, std::size_t count, T* peak, double* total, T* factor) const {
     using V = Simd<T>;
     constexpr std::size_t size = static_cast<std::size_t>(V::size);
     T const by = scale;
@@ -260,7 +260,8 @@ struct AttentionBackwardHost {
   }
 
   /// Dot products of keys and queries become weights p, and their gradients become those of the logits, p (dp - product).
-  void differentiate(std::size_t query, std::size_t keys, std::size_t queries, T* weights, T* slopes) const {
+  HELIOGRAD_WHOLE_REGISTERS void differentiate(std::size_t query, std::size_t keys, std::size_t queries, T* weights,
+                                               T* slopes) const {
     T peak[tile] = {}, share[tile] = {}, mean[tile] = {};
     for (std::size_t i = 0; i < queries; ++i) {
       peak[i] = totals.peak[query + i];
