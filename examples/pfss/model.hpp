@@ -47,9 +47,10 @@ inline heliograd::HarmonicOptions harmonic_options(ModelOptions const& o, std::s
   return {l_max, exact ? heliograd::HarmonicFit::least_squares : heliograd::HarmonicFit::quadrature};
 }
 
-/// Extrapolates a map.
+/// Extrapolates a map: its source surface, and the `whole` field if wanted.
 template <class Scalar>
-Corona<Scalar> make_corona(SynopticMap const& map, ModelOptions const& o, bool whole, bool quiet) {
+Corona<Scalar> make_corona(SynopticMap const& map, ModelOptions const& o, bool whole, bool quiet,
+                           heliograd::PfssFoot foot = heliograd::PfssFoot::current) {
   namespace hg = heliograd;
   using B = Backend<Scalar>;
   examples::Stopwatch clock;
@@ -68,7 +69,7 @@ Corona<Scalar> make_corona(SynopticMap const& map, ModelOptions const& o, bool w
   if (fd)
     hg::kernel::pfss_source_surface<D>(exact, corona.grid, boundary, hg::overwrite<D, 2>(surface));
   else
-    hg::kernel::harmonic_source_surface<D>(exact, corona.grid, harmonics, boundary, surface);
+    hg::kernel::harmonic_source_surface<D>(exact, corona.grid, harmonics, boundary, hg::overwrite<D, 2>(surface));
   corona.surface = hg::to_host(exact.exec(), surface);
   if (whole) {
     corona.field = hg::make_tensor<B>("field", hg::Shape{o.nr + 1, map.rows + 1, map.columns, std::size_t(3)});
@@ -86,7 +87,7 @@ Corona<Scalar> make_corona(SynopticMap const& map, ModelOptions const& o, bool w
       auto scope = ws.scope();
       auto* const psi = scope.template take<double>(corona.grid.potential_size());
       hg::kernel::pfss_potential<B>(ws, corona.grid, converted, psi, tell);
-      hg::kernel::pfss_nodes<B>(ws, corona.grid, psi, corona.field);
+      hg::kernel::pfss_nodes<B>(ws, corona.grid, psi, corona.field, foot);
     } else {
       hg::kernel::harmonic_nodes<B>(ws, corona.grid, harmonics, converted, corona.field, tell);
     }

@@ -130,9 +130,9 @@ SynopticMap read_synoptic_map(std::string const& file, std::string const& missin
     std::swap(columns, rows);
     map.transposed = true;
   }
-  if (columns < 8 || rows < 4)
+  if (columns < 4 || rows < 2)
     source.refuse("is too small (found " + std::to_string(columns) + " x " + std::to_string(rows) +
-                  " pixels, expected at least 8 x 4)");
+                  " pixels, expected at least 4 x 2)");
 
   double step = source.real("CDELT1", 0), reference = source.real("CRVAL1", 0);
   double pixel = source.real("CRPIX1", (static_cast<double>(columns) + 1) / 2);

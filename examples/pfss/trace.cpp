@@ -25,7 +25,7 @@ template <class Scalar>
 int run(TraceOptions const& o, CommonOptions const& common) {
   using B = Backend<Scalar>;
   SynopticMap const map = load_map(o.input, o.model, common);
-  auto const corona = make_corona<Scalar>(map, o.model, true, common.quiet);
+  auto const corona = make_corona<Scalar>(map, o.model, true, common.quiet, hg::PfssFoot::flux);
   hg::Workspace<B> ws;
   auto const seeds = physics::map_seeds(o.latitudes, o.longitudes, 1.0);
   physics::FieldLineOptions const options{.tolerance = o.tolerance};

@@ -122,6 +122,7 @@
 #include <heliograd/op/gaussian_blur.hpp>
 #include <heliograd/op/image_sum.hpp>
 #include <heliograd/op/linear.hpp>
+#include <heliograd/op/linear_family.hpp>
 #include <heliograd/op/linear_map.hpp>
 #include <heliograd/op/matmul.hpp>
 #include <heliograd/op/modulate.hpp>

@@ -62,7 +62,8 @@ inline auto pfss_cases() {
                  }
                  return y;
                }};
-    one.linear = one.second_order = !op.radius;
+    one.linear = !op.radius;
+    one.second_order = !op.radius || !op.field || op.by_harmonics;
     if (!op.field) one.per_image = {0};
     // Rounding is that of the field on the Sun, of which a tenth to a hundredth reaches the source surface.
     one.double_bar = 1e-12;

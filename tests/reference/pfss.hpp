@@ -50,9 +50,9 @@ class Pfss {
     double mean = 0;
     for (std::size_t p = 0; p < cells; ++p) mean += map[p] / static_cast<double>(cells);
     double const growth = std::exp(d_);
-    // Centred: such that r^5 and r^-6 are solutions of degree 5, e^{6d} + e^{-5d} = 1 + e^d + 30 h.
+    // Centred: such that r^l and r^{-l-1} are solutions for l = 4.7.
     double const h =
-        centred_ ? (std::pow(growth, 6) + std::pow(growth, -5) - 1 - growth) / 30 : (growth - 1) * std::sinh(d_);
+        centred_ ? (std::pow(growth, 5.7) + std::pow(growth, -4.7) - 1 - growth) / 26.79 : (growth - 1) * std::sinh(d_);
     for (std::size_t k = 0; k <= shells_; ++k)
       for (std::size_t p = 0; p < cells; ++p) {
         double* const row = a.data() + (k * cells + p) * all;
@@ -78,7 +78,7 @@ class Pfss {
     auto const psi = potential(map);
     std::vector<double> y(rows_ * columns_);
     for (std::size_t p = 0; p < y.size(); ++p)
-      y[p] = flux(psi.data() + shells_ * y.size(), p / columns_, p % columns_) / (area() * rss_ * rss_);
+      y[p] = flux(psi, shells_, p / columns_, p % columns_) / (area() * rss_ * rss_);
     return y;
   }
 
@@ -139,13 +139,19 @@ class Pfss {
     return northwards(psi, j, (i + 1) % columns_) - northwards(psi, j, i) + eastwards(psi, j, i) -
            eastwards(psi, j + 1, i);
   }
+  /// The same of a shell; centred, the source surface is half way between the last two, where the parabola that is level
+  /// there has 9/8 of its value at the last inner shell less 1/8 of that below.
+  double flux(std::vector<double> const& psi, std::size_t k, std::size_t j, std::size_t i) const {
+    if (k < shells_ || !centred_ || shells_ < 3) return flux(shell(psi, k), j, i);
+    return (9 * flux(shell(psi, k - 1), j, i) - flux(shell(psi, k - 2), j, i)) / 8;
+  }
   double const* shell(std::vector<double> const& psi, std::size_t k) const { return psi.data() + k * rows_ * columns_; }
 
   double node_r(std::vector<double> const& psi, std::size_t k, std::size_t j, std::size_t i) const {
     std::size_t const south = j > 0 ? j - 1 : 0, north = j < rows_ ? j : rows_ - 1;
     std::size_t const other = south == north ? opposite(i) : i;
     double const r = k < shells_ ? std::exp(static_cast<double>(k) * d_) : rss_;
-    auto const at = [&](std::size_t row, std::size_t column) { return flux(shell(psi, k), row, column); };
+    auto const at = [&](std::size_t row, std::size_t column) { return flux(psi, k, row, column); };
     return (at(south, west(i)) + at(south, i) + at(north, west(other)) + at(north, other)) / (4 * area() * r * r);
   }
 

@@ -9,7 +9,6 @@
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/fft.hpp>
 #include <heliograd/kernel/pfss_grid.hpp>
-#include <heliograd/kernel/reduce.hpp>
 
 /// \file
 /// The potential-field source-surface model by spherical harmonics (Schatten, Wilcox & Ness 1969; Altschuler & Newkirk
@@ -116,9 +115,9 @@ struct HarmonicGather {
   double const* spectrum;
   double* coefficients;  ///< [pairs][2]
   double weight, beta;
-  double log_r, log_rss;
-  int kind;      ///< 0: no radial factor; 1: that of B_r; 2: tangential, theta; 3: tangential, phi
-  double phase;  ///< radians per order by which the rows' first column lies east of the coefficients' origin
+  double const* factor;  ///< [l_max + 1]
+  int kind;              ///< 0: no radial factor; 1: that of B_r; 2: tangential, theta; 3: tangential, phi
+  double phase;          ///< radians per order by which the rows' first column lies east of the coefficients' origin
 
   KOKKOS_FUNCTION void operator()(std::size_t pair) const {
     std::size_t const m = order_of(pairs, pair);
@@ -129,15 +128,11 @@ struct HarmonicGather {
       re += p * spectrum[j * pitch + 2 * m];
       im += p * spectrum[j * pitch + 2 * m + 1];
     }
-    double factor = weight;
-    if (kind > 0) {
-      HarmonicRadial<double> const at(l, log_r, log_rss);
-      factor *= kind == 1 ? at.radial : -at.tangential;
-    }
+    double const f = weight * (kind > 0 ? factor[l] : 1.0);
     double const turn = static_cast<double>(m) * phase;
     double const c = Kokkos::cos(turn), s = Kokkos::sin(turn);
-    double x = factor * (c * re + s * im), y = factor * (c * im - s * re);  // conjugate of the synthesis
-    if (kind == 3) {                                                        // times conj(i m)
+    double x = f * (c * re + s * im), y = f * (c * im - s * re);  // conjugate of the synthesis
+    if (kind == 3) {                                              // times conj(i m)
       double const mm = static_cast<double>(m), keep = x;
       x = mm * y;
       y = -mm * keep;
@@ -149,8 +144,7 @@ struct HarmonicGather {
   }
 };
 
-/// spectrum(row, m) = sum over l of factor(l) * table(row, pair) * coefficients(pair), and its derivative with rss instead
-/// if `slope`.
+/// spectrum(row, m) = sum over l of factor(l) * table(row, pair) * coefficients(pair).
 struct HarmonicSpread {
   HarmonicPairs pairs;
   std::size_t rows, pitch;
@@ -189,19 +183,22 @@ struct HarmonicSpread {
   }
 };
 
-/// The radial factors of all degrees at one radius, or their derivatives with respect to rss. `t` is the place between
+/// The radial factors of all degrees at one radius, or their first or second derivatives with respect to rss. `t` is the place between
 /// the Sun (0) and the source surface (1), in ln r.
 struct FillHarmonicFactors {
   double rss, t;
-  bool slope;
+  int order;
   double *radial, *tangential;
   KOKKOS_FUNCTION void operator()(std::size_t l) const {
-    using Number = Dual<double, 1>;
-    using Kokkos::log;
-    Number const log_rss = log(Number::input(rss, 0));
+    using First = Dual<double, 1>;
+    using Number = Dual<First, 1>;
+    Number const log_rss = log(Number::input(First::input(rss, 0), 0));
     HarmonicRadial<Number> const at(l, Number(t) * log_rss, log_rss);
-    radial[l] = slope ? at.radial.slope[0] : at.radial.value;
-    tangential[l] = -(slope ? at.tangential.slope[0] : at.tangential.value);
+    radial[l] = of_order(at.radial);
+    tangential[l] = -of_order(at.tangential);
+  }
+  KOKKOS_FUNCTION double of_order(Dual<Dual<double, 1>, 1> const& x) const {
+    return order == 0 ? x.value.value : order == 1 ? x.value.slope[0] : x.slope[0].slope[0];
   }
 };
 
@@ -273,24 +270,6 @@ struct HarmonicStore {
   }
 };
 
-struct HarmonicDot {
-  double const* rows;
-  std::size_t n_phi, pitch;
-  double const* weights;  ///< laid out as rows
-  KOKKOS_FUNCTION void operator()(std::size_t, std::size_t i, Sums<1>& one) const {
-    std::size_t const at = i / n_phi * pitch + i % n_phi;
-    one[0] = rows[at] * weights[at];
-  }
-};
-template <class Scalar>
-struct HarmonicAddTotal {
-  Scalar* out;
-  double beta;
-  KOKKOS_FUNCTION void operator()(std::size_t, Sums<1> const& total) const {
-    *out = static_cast<Scalar>((beta != 0 ? beta * static_cast<double>(*out) : 0.0) + total[0]);
-  }
-};
-
 inline void expect_harmonics(PfssGrid const& grid, HarmonicOptions const& options) {
   expect_grid(grid);
   expect(options.l_max >= 1 && options.l_max <= 1900,
@@ -300,6 +279,10 @@ inline void expect_harmonics(PfssGrid const& grid, HarmonicOptions const& option
   expect(options.fit == HarmonicFit::quadrature || options.l_max * options.l_max <= 4 * grid.n_s,
          "harmonics: a least-squares fit is well posed for degrees up to 2 sqrt(rows) (found " +
              std::to_string(options.l_max) + " on " + std::to_string(grid.n_s) + " rows); take quadrature, or fewer");
+}
+
+inline void expect_order(int order) {
+  expect(order >= 0 && order <= 2, "harmonics: derivatives with respect to rss are known to the second order");
 }
 
 /// The parts all calls share.
@@ -335,7 +318,7 @@ class Harmonics {
                   HarmonicLoad<Scalar>{map, 1, rows, grid_.n_phi, grid_.pitch(), 1 / double(grid_.n_phi)});
     fft_forward(ws_, rows, grid_.n_s, grid_.n_phi, grid_.pitch());
     no_mean();
-    gather(middle_, grid_.n_s, rows, weight(), 0, 0, 0, 0);
+    gather(middle_, grid_.n_s, rows, weight(), 0, 0, 0);
     fit();
   }
   /// Its transpose.
@@ -348,38 +331,39 @@ class Harmonics {
                   HarmonicStore<Scalar>{rows, gmap, 1, grid_.n_phi, grid_.pitch(), beta});
   }
 
-  void factors(double t, bool slope) {
+  void factors(double t, int order) {
     for_each_item(ws_, "heliograd::harmonics_factors", options_.l_max + 1,
-                  FillHarmonicFactors{grid_.rss, t, slope, factor_, factor_ + options_.l_max + 1});
+                  FillHarmonicFactors{grid_.rss, t, order, factor_, factor_ + options_.l_max + 1});
   }
 
   /// B_r on the source surface at the middles of cells, into `rows`.
-  void surface(bool slope) {
-    factors(1, slope);
+  void surface(int order) {
+    factors(1, order);
     spread(middle_, grid_.n_s, rows, 1, 1, 0);
     fft_inverse(ws_, rows, grid_.n_s, grid_.n_phi, grid_.pitch());
   }
   /// coefficients = the transpose, from `rows`.
-  void surface_backward(Scalar const* gsurface) {
+  void surface_backward(Scalar const* gsurface, int order) {
     for_each_item(ws_, "heliograd::harmonics_load", grid_.n_s,
                   HarmonicLoad<Scalar>{gsurface, 1, rows, grid_.n_phi, grid_.pitch(), 1 / double(grid_.n_phi)});
     fft_forward(ws_, rows, grid_.n_s, grid_.n_phi, grid_.pitch());
-    gather(middle_, grid_.n_s, rows, 1, 0, 1, Kokkos::log(grid_.rss), 0);
+    factors(1, order);
+    gather(middle_, grid_.n_s, rows, 1, 0, 1, 0);
   }
 
   /// All components of shell k on the nodes, into the three parts of `rows`.
-  void shell(std::size_t k, bool slope) {
-    factors(grid_.place(k) / grid_.depth(), slope);
+  void shell(std::size_t k, int order) {
+    factors(grid_.place(k) / grid_.depth(), order);
     for (int c = 0; c < 3; ++c) spread(edge_[c], grid_.n_s + 1, part(c), 1, c + 1, -grid_.step_phi() / 2);
     fft_inverse(ws_, rows, 3 * (grid_.n_s + 1), grid_.n_phi, grid_.pitch());
   }
   /// coefficients (+)= the transpose, from the gradient of the shell's nodes.
-  void shell_backward(std::size_t k, Scalar const* gnodes, bool add) {
+  void shell_backward(std::size_t k, Scalar const* gnodes, bool add, int order) {
     for (int c = 0; c < 3; ++c) load_nodes(c, gnodes, 1 / double(grid_.n_phi));
     fft_forward(ws_, rows, 3 * (grid_.n_s + 1), grid_.n_phi, grid_.pitch());
-    double const log_r = grid_.place(k) / grid_.depth() * Kokkos::log(grid_.rss);
+    factors(grid_.place(k) / grid_.depth(), order);
     for (int c = 0; c < 3; ++c)
-      gather(edge_[c], grid_.n_s + 1, part(c), 1, add || c > 0 ? 1 : 0, c + 1, log_r, -grid_.step_phi() / 2);
+      gather(edge_[c], grid_.n_s + 1, part(c), 1, add || c > 0 ? 1 : 0, c + 1, -grid_.step_phi() / 2);
   }
   void load_nodes(int c, Scalar const* nodes, double scale) {
     for_each_item(ws_, "heliograd::harmonics_load", grid_.n_s + 1,
@@ -403,15 +387,16 @@ class Harmonics {
   }  // half of step_s: Legendre functions have a mean square of one
 
   void gather(double const* table, std::size_t count, double const* spectrum, double w, double beta, int kind,
-              double log_r, double phase) {
+              double phase) {
     for_each_item(ws_, "heliograd::harmonics_gather", pairs_.count(),
-                  HarmonicGather{pairs_, count, grid_.pitch(), table, spectrum, coefficients, w, beta, log_r,
-                                 Kokkos::log(grid_.rss), kind, phase});
+                  HarmonicGather{pairs_, count, grid_.pitch(), table, spectrum, coefficients, w, beta, factor(kind),
+                                 kind, phase});
   }
+  double const* factor(int kind) const { return kind == 1 ? factor_ : factor_ + options_.l_max + 1; }
   void spread(double const* table, std::size_t count, double* spectrum, double w, int kind, double phase) {
-    double const* const factor = kind == 1 ? factor_ : factor_ + options_.l_max + 1;
-    for_each_item(ws_, "heliograd::harmonics_spread", count * grid_.pitch() / 2,
-                  HarmonicSpread{pairs_, count, grid_.pitch(), table, coefficients, factor, spectrum, w, kind, phase});
+    for_each_item(
+        ws_, "heliograd::harmonics_spread", count * grid_.pitch() / 2,
+        HarmonicSpread{pairs_, count, grid_.pitch(), table, coefficients, factor(kind), spectrum, w, kind, phase});
   }
   /// The mean of a map must not reach other degrees. A fit has a place for it, the degree zero; the midpoint rule has not.
   void no_mean() {
@@ -446,34 +431,40 @@ void check_harmonic_map(PfssGrid const& grid, Shape<2> const& map, char const* n
 
 }  // namespace detail
 
-/// The radial field on the source surface at the middles of cells, or its derivative with respect to rss.
+/// The radial field on the source surface at the middles of cells (order 0), or its first or second derivative with respect
+/// to rss.
 template <class B>
 void harmonic_source_surface(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions const& options,
-                             ConstTensorRef<2, B> const& map, TensorRef<2, B> const& surface, bool slope = false) {
+                             ConstTensorRef<2, B> const& map, Sink<2, B> const& surface, int order = 0) {
   detail::check_harmonic_map<B>(grid, shape_of(map), "harmonic_source_surface");
-  detail::check_harmonic_map<B>(grid, shape_of(surface), "harmonic_source_surface");
+  detail::check_harmonic_map<B>(grid, shape_of(surface.out), "harmonic_source_surface");
+  detail::expect_order(order);
   detail::Harmonics<B> harmonics(ws, grid, options);
   harmonics.analyse(map.data());
-  harmonics.surface(slope);
-  for_each_item(
-      ws, "heliograd::harmonics_store", grid.n_s,
-      detail::HarmonicStore<typename B::scalar_type>{harmonics.rows, surface.data(), 1, grid.n_phi, grid.pitch(), 0});
+  harmonics.surface(order);
+  for_each_item(ws, "heliograd::harmonics_store", grid.n_s,
+                detail::HarmonicStore<typename B::scalar_type>{harmonics.rows, surface.out.data(), 1, grid.n_phi,
+                                                               grid.pitch(), surface.beta});
 }
 
 /// The transpose of `harmonic_source_surface`.
 template <class B>
 void harmonic_source_surface_backward(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions const& options,
-                                      ConstTensorRef<2, B> const& gsurface, Sink<2, B> const& gmap) {
+                                      ConstTensorRef<2, B> const& gsurface, Sink<2, B> const& gmap, int order = 0) {
   detail::check_harmonic_map<B>(grid, shape_of(gsurface), "harmonic_source_surface");
+  detail::expect_order(order);
   detail::Harmonics<B> harmonics(ws, grid, options);
-  harmonics.surface_backward(gsurface.data());
+  harmonics.surface_backward(gsurface.data(), order);
   harmonics.analyse_backward(gmap.out.data(), gmap.beta);
 }
 
-/// (B_r, B_theta, B_phi) on the nodes, laid out as `pfss_nodes` has them. `progress(done, total)` is called after a shell.
+/// (B_r, B_theta, B_phi) on the nodes, laid out as `pfss_nodes` has them, or their first or second derivative with respect to
+/// rss, which moves the shells. `progress(done, total)` is called after a shell.
 template <class B, class Progress>
 void harmonic_nodes(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions const& options,
-                    ConstTensorRef<2, B> const& map, TensorRef<4, B> const& field, Progress const& progress) {
+                    ConstTensorRef<2, B> const& map, TensorRef<4, B> const& field, Progress const& progress,
+                    int order = 0) {
+  detail::expect_order(order);
   detail::check_harmonic_map<B>(grid, shape_of(map), "harmonic_nodes");
   expect_shape(field.extent(0) == grid.n_r + 1 && field.extent(1) == grid.n_s + 1 && field.extent(2) == grid.n_phi &&
                    field.extent(3) == 3,
@@ -482,7 +473,7 @@ void harmonic_nodes(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions cons
   harmonics.prepare_nodes();
   harmonics.analyse(map.data());
   for (std::size_t k = 0; k <= grid.n_r; ++k) {
-    harmonics.shell(k, false);
+    harmonics.shell(k, order);
     harmonics.store_nodes(field.data() + k * (grid.n_s + 1) * grid.n_phi * 3);
     progress(k + 1, grid.n_r + 1);
   }
@@ -490,37 +481,20 @@ void harmonic_nodes(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions cons
 
 template <class B>
 void harmonic_nodes(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions const& options,
-                    ConstTensorRef<2, B> const& map, TensorRef<4, B> const& field) {
-  harmonic_nodes<B>(ws, grid, options, map, field, [](std::size_t, std::size_t) {});
+                    ConstTensorRef<2, B> const& map, TensorRef<4, B> const& field, int order = 0) {
+  harmonic_nodes<B>(ws, grid, options, map, field, [](std::size_t, std::size_t) {}, order);
 }
 
 /// The transpose of `harmonic_nodes`.
 template <class B>
 void harmonic_nodes_backward(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions const& options,
-                             ConstTensorRef<4, B> const& gfield, Sink<2, B> const& gmap) {
+                             ConstTensorRef<4, B> const& gfield, Sink<2, B> const& gmap, int order = 0) {
+  detail::expect_order(order);
   detail::Harmonics<B> harmonics(ws, grid, options);
   harmonics.prepare_nodes();
   for (std::size_t k = 0; k <= grid.n_r; ++k)
-    harmonics.shell_backward(k, gfield.data() + k * (grid.n_s + 1) * grid.n_phi * 3, k > 0);
+    harmonics.shell_backward(k, gfield.data() + k * (grid.n_s + 1) * grid.n_phi * 3, k > 0, order);
   harmonics.analyse_backward(gmap.out.data(), gmap.beta);
-}
-
-/// The gradient of rss from that of the nodes.
-template <class B>
-void harmonic_nodes_slope(Workspace<B>& ws, PfssGrid const& grid, HarmonicOptions const& options,
-                          ConstTensorRef<2, B> const& map, ConstTensorRef<4, B> const& gfield, Sink<0, B> const& grss) {
-  detail::Harmonics<B> harmonics(ws, grid, options), weights(ws, grid, options);
-  harmonics.prepare_nodes();
-  harmonics.analyse(map.data());
-  double beta = static_cast<double>(grss.beta);
-  for (std::size_t k = 0; k <= grid.n_r; ++k) {
-    harmonics.shell(k, true);
-    for (int c = 0; c < 3; ++c) weights.load_nodes(c, gfield.data() + k * (grid.n_s + 1) * grid.n_phi * 3, 1);
-    reduce<1>(ws, "heliograd::harmonics_dot", 1, 3 * (grid.n_s + 1) * grid.n_phi,
-              detail::HarmonicDot{harmonics.rows, grid.n_phi, grid.pitch(), weights.rows},
-              detail::HarmonicAddTotal<typename B::scalar_type>{grss.out.data(), beta});
-    beta = 1;
-  }
 }
 
 }  // namespace kernel

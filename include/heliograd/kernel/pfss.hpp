@@ -4,7 +4,9 @@
 #include <Kokkos_Core.hpp>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 
+#include <heliograd/core/simd.hpp>
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/fft.hpp>
 #include <heliograd/kernel/pfss_grid.hpp>
@@ -86,9 +88,7 @@ struct PfssColumns {
   }
 };
 
-/// out_o = beta out_o + sum over i of matrix(o, i) in_i, row by row. Host: one item per row and block, all outputs;
-/// elsewhere one per number.
-template <int Lanes, bool OnHost>
+/// out_o = beta out_o + scale sum over i of matrix(o, i) in_i, row by row.
 struct PfssMix {
   double const* matrix;
   std::size_t by_output, by_input;  ///< steps in the matrix
@@ -99,37 +99,63 @@ struct PfssMix {
   double* out;
   PfssLayout to;
   double scale, beta;
+};
 
+/// One number.
+struct PfssMixOnDevice : PfssMix {
   KOKKOS_FUNCTION void operator()(std::size_t item) const {
-    std::size_t const block = item % blocks;
-    std::size_t const j = item / blocks % n_s;
+    std::size_t const block = item % blocks, j = item / blocks % n_s, o = item / blocks / n_s;
+    double const* const source = in + block * from.block + j * from.row;
+    double& target = out[block * to.block + j * to.row + o * to.column];
+    double sum = 0;
+    for (std::size_t i = 0; i < inputs; ++i) sum += matrix[o * by_output + i * by_input] * source[i * from.column];
+    target = (beta != 0 ? beta * target : 0.0) + scale * sum;
+  }
+};
+
+/// All outputs of a row and block, a tile of them at a time in registers.
+template <int Lanes>
+struct PfssMixOnHost : PfssMix {
+  using V = Simd<double>;
+
+  void operator()(std::size_t item) const {
+    std::size_t const block = item % blocks, j = item / blocks;
     double const* const source = in + block * from.block + j * from.row;
     double* const target = out + block * to.block + j * to.row;
-    if constexpr (OnHost) {
-      std::size_t o = 0;
-      for (; o + 4 <= outputs; o += 4) some<4>(source, target, o);
-      for (; o < outputs; ++o) some<1>(source, target, o);
-    } else {
-      some<1>(source, target, item / blocks / n_s);
-    }
+    constexpr int most = V::registers >= 32 ? 8 : 4;
+    std::size_t o = 0;
+    for (; o + most <= outputs; o += most) tile<most>(source, target, o);
+    for (; o < outputs; ++o) tile<1>(source, target, o);
   }
 
+ private:
+  /// `Count` outputs, two vectors of lanes at a time.
   template <int Count>
-  KOKKOS_FUNCTION void some(double const* source, double* target, std::size_t first) const {
-    double sum[Count][Lanes];
-    for (int r = 0; r < Count; ++r)
-      for (int l = 0; l < Lanes; ++l) sum[r][l] = 0;
-    for (std::size_t i = 0; i < inputs; ++i) {
-      double const* const row = source + i * from.column;
-      for (int r = 0; r < Count; ++r) {
-        double const m = matrix[(first + static_cast<std::size_t>(r)) * by_output + i * by_input];
-        HELIOGRAD_INDEPENDENT_LOOP
-        for (int l = 0; l < Lanes; ++l) sum[r][l] += m * row[l];
+  void tile(double const* source, double* target, std::size_t first) const {
+    static_assert(Lanes % (2 * V::size) == 0);
+    for (int lane = 0; lane < Lanes; lane += 2 * V::size) {
+      V sum[Count][2];
+#pragma GCC unroll 8
+      for (int r = 0; r < Count; ++r) sum[r][0] = sum[r][1] = V(0.0);
+      for (std::size_t i = 0; i < inputs; ++i) {
+        double const* const row = source + i * from.column + lane;
+        double const* const m = matrix + first * by_output + i * by_input;
+        V const a = V::load(row), b = V::load(row + V::size);
+#pragma GCC unroll 8
+        for (int r = 0; r < Count; ++r) {
+          V const factor(m[static_cast<std::size_t>(r) * by_output]);
+          sum[r][0] = fma(factor, a, sum[r][0]);
+          sum[r][1] = fma(factor, b, sum[r][1]);
+        }
       }
-    }
-    for (int r = 0; r < Count; ++r) {
-      double* const row = target + (first + static_cast<std::size_t>(r)) * to.column;
-      for (int l = 0; l < Lanes; ++l) row[l] = (beta != 0 ? beta * row[l] : 0.0) + scale * sum[r][l];
+#pragma GCC unroll 8
+      for (int r = 0; r < Count; ++r)
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v) {
+          double* const to_row = target + (first + static_cast<std::size_t>(r)) * to.column + lane + v * V::size;
+          V const total = V(scale) * sum[r][v];
+          (beta != 0 ? fma(V(beta), V::load(to_row), total) : total).store(to_row);
+        }
     }
   }
 };
@@ -198,13 +224,15 @@ class PfssSolver {
     std::size_t const all = grid.pitch() / lanes;
     std::size_t const some = B::on_host ? (63 + radial_.poles) / radial_.poles : (all + 3) / 4;
     blocks_ = some < all ? some : all;
-    std::size_t const size = radial_.poles * grid.n_s * blocks_ * lanes;
+    // On hosts a cache line more from column to column, lest all of them meet in the same few sets of a cache.
+    std::size_t const column = B::on_host ? (grid.n_s * lanes + 511) / 512 * 512 + lanes : grid.n_s * blocks_;
+    std::size_t const size = radial_.poles * column * (B::on_host ? blocks_ : 1);
     y_ = scope_.template take<double>(size);
     multiplier_ = scope_.template take<double>(size > grid.shell() ? size : grid.shell());
     if (B::on_host)
-      work_ = {grid.n_s * lanes, lanes, radial_.poles * grid.n_s * lanes};
+      work_ = {column, lanes, radial_.poles * column};
     else
-      work_ = {grid.n_s * blocks_, blocks_, 1};
+      work_ = {column, blocks_, 1};
     shells_ = {grid.shell(), grid.pitch(), lanes};
   }
 
@@ -270,7 +298,7 @@ class PfssSolver {
   }
 
  private:
-  using Mix = PfssMix<lanes, B::on_host>;
+  using Mix = std::conditional_t<B::on_host, PfssMixOnHost<lanes>, PfssMixOnDevice>;
 
   double scale() const { return 1 / (grid_.step_s() * grid_.step_phi()); }
 
@@ -279,8 +307,8 @@ class PfssSolver {
         ws_, "heliograd::pfss_columns", radial_.poles * blocks,
         PfssColumns<lanes>{rows_, radial_.pole, scale(), grid_.n_s, blocks, lane, rhs, in, y_, work_, multiplier_});
   }
-  void mix(Mix const& m) {
-    for_each_item(ws_, "heliograd::pfss_mix", m.blocks * m.n_s * (B::on_host ? 1 : m.outputs), m);
+  void mix(PfssMix const& m) {
+    for_each_item(ws_, "heliograd::pfss_mix", m.blocks * m.n_s * (B::on_host ? 1 : m.outputs), Mix{m});
   }
 
   Workspace<B>& ws_;
@@ -376,44 +404,29 @@ void pfss_potential_backward(Workspace<B>& ws, PfssGrid const& grid, double* gps
   solver.store(gpsi, gmap);
 }
 
-/// The radial field on the source surface. The operator is symmetric, so this is its own transpose.
+/// The radial field on the source surface (order 0), or its first or second derivative with respect to rss. The operator is
+/// symmetric, so this is its own transpose.
 template <class B>
 void pfss_source_surface(Workspace<B>& ws, PfssGrid const& grid, ConstTensorRef<2, B> const& map,
-                         Sink<2, B> const& surface) {
+                         Sink<2, B> const& surface, int order = 0) {
   detail::check_pfss_map<B>(grid, shape_of(map), "pfss_source_surface");
   detail::check_pfss_map<B>(grid, shape_of(surface.out), "pfss_source_surface");
+  expect(order >= 0 && order <= 2, "pfss_source_surface: derivatives are known to the second order");
   detail::PfssSolver<B> solver(ws, grid);
+  std::size_t const poles = solver.radial().poles;
   double* const rows = solver.scope().template take<double>(grid.shell());
-  double const* const top = solver.radial().weight + (grid.n_r - 1) * solver.radial().poles;
+  double* const weight = solver.scope().template take<double>(3 * poles);
+  for_each_item(ws, "heliograd::pfss_surface_weights", poles, detail::FillPfssSurface{grid, order, poles, weight});
   solver.load(map.data(), rows);
   solver.for_each_part([&](std::size_t lane, std::size_t blocks) {
     solver.columns(rows, lane, blocks);
-    solver.expand(top, 1, rows, 1 / (grid.rss * grid.rss), 0, lane, blocks);
+    solver.expand(weight, 1, rows, 1, 0, lane, blocks);
+    for (int power = 1; power <= order; ++power) {
+      solver.columns_again(lane, blocks);
+      solver.expand(weight + std::size_t(power) * poles, 1, rows, 1, 1, lane, blocks);
+    }
   });
   solver.store(rows, surface);
-}
-
-/// Its derivative with respect to rss.
-template <class B>
-void pfss_source_surface_slope(Workspace<B>& ws, PfssGrid const& grid, ConstTensorRef<2, B> const& map,
-                               Sink<2, B> const& slope) {
-  detail::check_pfss_map<B>(grid, shape_of(map), "pfss_source_surface_slope");
-  detail::check_pfss_map<B>(grid, shape_of(slope.out), "pfss_source_surface_slope");
-  detail::PfssSolver<B> solver(ws, grid);
-  double* const rows = solver.scope().template take<double>(grid.shell());
-  std::size_t const last = (grid.n_r - 1) * solver.radial().poles;
-  double const area = 1 / (grid.rss * grid.rss);
-  double const step = 1 / (grid.rss * grid.depth());  // d(step_rho) / d(rss)
-  solver.load(map.data(), rows);
-  solver.for_each_part([&](std::size_t lane, std::size_t blocks) {
-    solver.columns(rows, lane, blocks);
-    solver.expand(solver.radial().weight + last, 1, rows, -2 * area / grid.rss, 0, lane, blocks);
-    solver.expand(solver.radial().weight_slope + last, 1, rows, area * step, 1, lane, blocks);
-    solver.scale_columns(solver.radial().pole_slope, blocks);
-    solver.columns_again(lane, blocks);
-    solver.expand(solver.radial().weight + last, 1, rows, -area * step, 1, lane, blocks);
-  });
-  solver.store(rows, slope);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel

@@ -16,7 +16,18 @@
 /// fluxes through faces by Stokes' theorem. Node values are means over the four faces around a node, weighted by area. Beyond
 /// the poles stands the opposite meridian; below the Sun what makes the tangential current vanish there; on the source
 /// surface the tangential field is zero, as the model demands.
-namespace heliograd::inline HELIOGRAD_ABI::kernel {
+namespace heliograd::inline HELIOGRAD_ABI {
+
+/// The tangential field on the nodes at the Sun.
+enum class PfssFoot {
+  current,  ///< what makes the tangential current vanish there: as other implementations have it
+  /// What makes the mean of the first layer's ends that of its faces, so that as much flux leaves the layer sideways as its
+  /// radial field loses. For field lines: without it the structure of maps finer than the layer is thick bends lines down,
+  /// many times too strongly, and swallows the open flux.
+  flux
+};
+
+namespace kernel {
 
 namespace detail {
 
@@ -54,7 +65,7 @@ struct PfssShell {
     T const kk(static_cast<double>(k));
     T const one(1.0), two(2.0);
     radial = exp(-(two * T(grid.place(k)) * d)) / T(grid.step_s() * grid.step_phi());
-    upper = k + 1 <= grid.n_r ? k + 1 : k;
+    upper = k + 1 < grid.n_r ? k + 1 : grid.n_r - 1;  // nothing tangential beyond
     lower = k > 0 ? k - 1 : 0;
     surface = T(0.0);
     T const thick = exp(two * d) - one;  // twice the area of a side face at the Sun, per unit of angles
@@ -67,6 +78,13 @@ struct PfssShell {
       tangential = (one + ratio) / ((one + ratio * ratio) * thick);
       surface = ratio * (one - ratio) / (two * (one + ratio * ratio));
     }
+  }
+  /// Of the faces between the Sun and the first shell instead.
+  KOKKOS_FUNCTION static PfssShell first_layer(PfssGrid const& grid) {
+    PfssShell shell(grid, 0);
+    shell.tangential = T(1 / Kokkos::expm1(2 * grid.step_rho()));
+    shell.surface = T(0.0);
+    return shell;
   }
 };
 
@@ -145,6 +163,7 @@ struct PfssStencil {
 template <class B>
 struct PfssNodes {
   PfssStencil<double> at;
+  PfssFoot foot;
   typename B::scalar_type* field;
   using Scalar = typename B::scalar_type;
 
@@ -158,6 +177,13 @@ struct PfssNodes {
       row[3 * i] = static_cast<Scalar>(at.node_r(shell, k, j, i));
       row[3 * i + 1] = static_cast<Scalar>(at.node_theta(shell, k, j, i));
       row[3 * i + 2] = static_cast<Scalar>(at.node_phi(shell, k, j, i));
+    }
+    if (k > 0 || foot == PfssFoot::current) return;
+    auto const layer = PfssShell<double>::first_layer(at.grid);
+    PfssShell<double> const above(at.grid, 1);
+    for (std::size_t i = 0; i < n; ++i) {
+      row[3 * i + 1] = static_cast<Scalar>(2 * at.node_theta(layer, 0, j, i) - at.node_theta(above, 1, j, i));
+      row[3 * i + 2] = static_cast<Scalar>(2 * at.node_phi(layer, 0, j, i) - at.node_phi(above, 1, j, i));
     }
   }
 
@@ -300,7 +326,8 @@ struct PfssTranspose {
   }
   KOKKOS_FUNCTION double edge_s(std::size_t k, std::size_t j, std::size_t i) const {
     double sum = flux_at(k, j, west(i)) - flux_at(k, j, i);
-    if (k >= 1) sum -= 2 * tangential[k - 1] * row_phi(k - 1, j, i);
+    if (k >= 1 && k < grid.n_r) sum -= 2 * tangential[k - 1] * row_phi(k - 1, j, i);
+    if (k + 1 == grid.n_r) sum -= 2 * tangential[k] * row_phi(k, j, i);
     if (k + 1 < grid.n_r) sum += 2 * tangential[k + 1] * row_phi(k + 1, j, i);
     if (k == 0) sum += 2 * tangential[0] * row_phi(0, j, i);
     return sum;
@@ -308,7 +335,8 @@ struct PfssTranspose {
   KOKKOS_FUNCTION double edge_phi(std::size_t k, std::size_t j, std::size_t i) const {
     if (pole(j)) return 0;
     double sum = 0;
-    if (k >= 1) sum -= tangential[k - 1] * (theta(k - 1, j, i) + theta(k - 1, j, east(i)));
+    if (k >= 1 && k < grid.n_r) sum -= tangential[k - 1] * (theta(k - 1, j, i) + theta(k - 1, j, east(i)));
+    if (k + 1 == grid.n_r) sum -= tangential[k] * (theta(k, j, i) + theta(k, j, east(i)));
     if (k + 1 < grid.n_r) sum += tangential[k + 1] * (theta(k + 1, j, i) + theta(k + 1, j, east(i)));
     if (k == 0) sum += tangential[0] * (theta(0, j, i) + theta(0, j, east(i)));
     return flux_at(k, j, i) - flux_at(k, j - 1, i) + sum / (rows.edge_cosine[j] * grid.step_phi());
@@ -348,17 +376,19 @@ struct PfssFaces {
     using Kokkos::exp;
     PfssGrid const& grid = at.grid;
     std::size_t const k = item / (grid.n_s + 1), j = item % (grid.n_s + 1), n = grid.n_phi;
+    std::size_t const last = grid.n_r - 1, here = k < last ? k : last, upper = k < last ? k + 1 : last;
     double const inner = exp(2 * static_cast<double>(k) * grid.step_rho());
     double const side = 0.5 * (exp(2 * static_cast<double>(k + 1) * grid.step_rho()) - inner);
     for (std::size_t i = 0; i < n; ++i) {
-      if (j < grid.n_s) r[(k * grid.n_s + j) * n + i] = at.flux_r(k, j, i) / (inner * grid.step_s() * grid.step_phi());
+      if (j < grid.n_s)
+        r[(k * grid.n_s + j) * n + i] = at.flux_r(here, j, i) / (inner * grid.step_s() * grid.step_phi());
       if (k < grid.n_r)
         theta[(k * (grid.n_s + 1) + j) * n + i] = j == 0 || j == grid.n_s
                                                       ? 0.0
-                                                      : -(at.edge_phi(k + 1, j, i) - at.edge_phi(k, j, i)) /
+                                                      : -(at.edge_phi(upper, j, i) - at.edge_phi(k, j, i)) /
                                                             (side * at.rows.edge_cosine[j] * grid.step_phi());
       if (k < grid.n_r && j < grid.n_s)
-        phi[(k * grid.n_s + j) * n + i] = (at.edge_s(k, j, i) - at.edge_s(k + 1, j, i)) / (side * at.rows.length_s[j]);
+        phi[(k * grid.n_s + j) * n + i] = (at.edge_s(k, j, i) - at.edge_s(upper, j, i)) / (side * at.rows.length_s[j]);
     }
   }
 };
@@ -370,13 +400,14 @@ inline Shape<4> pfss_node_shape(PfssGrid const& grid) { return {grid.n_r + 1, gr
 /// (B_r, B_theta, B_phi) on the nodes, [n_r + 1, n_s + 1, n_phi, 3]: shells outwards, edges of rows from the south pole to
 /// the north pole, western edges of columns.
 template <class B>
-void pfss_nodes(Workspace<B>& ws, PfssGrid const& grid, double const* psi, TensorRef<4, B> const& field) {
+void pfss_nodes(Workspace<B>& ws, PfssGrid const& grid, double const* psi, TensorRef<4, B> const& field,
+                PfssFoot foot = PfssFoot::current) {
   expect_shape(shape_of(field) == detail::pfss_node_shape(grid), "pfss_nodes: the field is " +
                                                                      to_string(shape_of(field)) + ", the grid wants " +
                                                                      to_string(detail::pfss_node_shape(grid)));
   auto scope = ws.scope();
   for_each_item(ws, "heliograd::pfss_nodes", (grid.n_r + 1) * (grid.n_s + 1),
-                detail::PfssNodes<B>{{grid, pfss_rows(ws, scope, grid), {psi}}, field.data()});
+                detail::PfssNodes<B>{{grid, pfss_rows(ws, scope, grid), {psi}}, foot, field.data()});
 }
 
 /// gpsi = the transpose of `pfss_nodes` applied to the gradient of the nodes.
@@ -405,7 +436,7 @@ void pfss_nodes_slope(Workspace<B>& ws, PfssGrid const& grid, double const* psi,
 }
 
 /// The field on the faces, in double precision: r [n_r + 1][n_s][n_phi], theta [n_r][n_s + 1][n_phi] (0 at the poles), phi
-/// [n_r][n_s][n_phi] on western edges. Its last tangential layer is zero: psi is the same on the last two shells.
+/// [n_r][n_s][n_phi] on western edges. Nothing tangential in the last layer; its two radial faces have the same flux.
 template <class B>
 void pfss_faces(Workspace<B>& ws, PfssGrid const& grid, double const* psi, double* r, double* theta, double* phi) {
   auto scope = ws.scope();
@@ -413,4 +444,5 @@ void pfss_faces(Workspace<B>& ws, PfssGrid const& grid, double const* psi, doubl
                 detail::PfssFaces{{grid, pfss_rows(ws, scope, grid), {psi}}, r, theta, phi});
 }
 
-}  // namespace heliograd::inline HELIOGRAD_ABI::kernel
+}  // namespace kernel
+}  // namespace heliograd::inline HELIOGRAD_ABI

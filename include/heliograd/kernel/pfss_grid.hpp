@@ -25,13 +25,16 @@ struct PfssGrid {
   std::size_t n_phi = 360;
   double rss = 2.5;  ///< radius of the source surface, solar radii
   /// As published (false), the last layer of cells lies below the source surface, and the field is radial all through it:
-  /// half a cell too early, an error of first order. Centred (true), the source surface lies in the middle of that layer:
-  /// second order. Two lengths are then chosen, within that order, so that low degrees come out best: that of a cell in
-  /// radius makes degree 5 exact, that between rows is the one at the edge between them (see PfssRows and FillPfssRadial).
+  /// half a cell too early, an error of first order. Centred (true), the source surface lies in the middle of that layer, on
+  /// the parabola through the last shells: second order. Two lengths are then chosen, within that order, so that low
+  /// degrees come out best: that of a cell in radius makes radial solutions of l (l + 1) = 26.79 exact, that between rows is
+  /// the one at the edge between them (see PfssRows and PfssPole).
   bool centred = false;
 
   friend bool operator==(PfssGrid const&, PfssGrid const&) = default;
 
+  /// Whether the source surface is read off a parabola: it needs a third shell.
+  KOKKOS_FUNCTION bool parabola() const { return centred && n_r > 2; }
   /// ln(rss) in cells, and the place of a shell in cells; the last one is the source surface.
   KOKKOS_FUNCTION double depth() const { return static_cast<double>(n_r) - (centred ? 0.5 : 0.0); }
   KOKKOS_FUNCTION double place(std::size_t k) const { return k < n_r ? static_cast<double>(k) : depth(); }
@@ -124,21 +127,30 @@ struct FillPfssRows {
   }
 };
 
-/// One pole and its weights.
-struct FillPfssRadial {
-  PfssGrid grid;
-  PfssRadial radial;
-  using Number = Dual<double, 1>;
+/// One pole and what its weights have in common, with derivatives with respect to d = step_rho: Number is a (nested) dual.
+template <class Number>
+struct PfssPole {
+  Number d, theta, pole, first;
 
   KOKKOS_FUNCTION static Number expm1(Number const& x) {
-    return Number::chain(x, Kokkos::expm1(x.value), Kokkos::exp(x.value));
+    double const value = plain(x);
+    // e^x - 1 = (e^{x - x0} - 1) e^{x0} + (e^{x0} - 1), and e^{x - x0} is exact where the value of x - x0 is zero.
+    return (exp(x - Number(value)) - Number(1.0)) * Number(Kokkos::exp(value)) + Number(Kokkos::expm1(value));
+  }
+  KOKKOS_FUNCTION static double plain(double x) { return x; }
+  template <class T>
+  KOKKOS_FUNCTION static double plain(Dual<T, 1> const& x) {
+    return plain(x.value);
+  }
+  KOKKOS_FUNCTION static double input(double x, double) { return x; }
+  /// d itself, of slope one at every level of nesting.
+  template <class T>
+  KOKKOS_FUNCTION static Dual<T, 1> input(double x, Dual<T, 1> const&) {
+    return Dual<T, 1>::input(input(x, T{}), 0);
   }
 
-  KOKKOS_FUNCTION void operator()(std::size_t n) const {
-    using Kokkos::cos;
-    using Kokkos::sin;
-    std::size_t const poles = radial.poles;
-    double const big = static_cast<double>(poles);
+  KOKKOS_FUNCTION PfssPole(PfssGrid const& grid, std::size_t n) {
+    double const big = static_cast<double>(grid.n_r - 1);
     double const growth = Kokkos::exp(grid.step_rho() / 2);
     // The function is (-1)^n sin(theta) > 0 at the left end (or positive, n = 0) and has the other sign at the right one.
     double low = static_cast<double>(n) * Kokkos::numbers::pi / (big + 1);
@@ -146,39 +158,87 @@ struct FillPfssRadial {
     double const sign = n % 2 == 0 ? 1 : -1;
     for (int i = 0; i < 60; ++i) {
       double const middle = low + (high - low) / 2;
-      bool const before = sign * (growth * sin((big + 1) * middle) - sin(big * middle)) > 0;
+      bool const before = sign * (growth * Kokkos::sin((big + 1) * middle) - Kokkos::sin(big * middle)) > 0;
       low = before ? middle : low;
       high = before ? high : middle;
     }
     double const root = low + (high - low) / 2;
-    Number const d = Number::input(grid.step_rho(), 0);
-    Number theta(root);
-    theta.slope[0] =
-        -growth / 2 * sin((big + 1) * root) / (growth * (big + 1) * cos((big + 1) * root) - big * cos(big * root));
 
-    Number const half = expm1(d * Number(0.5));                                                // e^{d/2} - 1
+    d = input(grid.step_rho(), Number{});
+    Number const half = expm1(d * Number(0.5)), a = half + Number(1.0);  // e^{d/2} - 1, e^{d/2}
+    // Newton's steps from the root leave its value, and give one derivative each.
+    theta = Number(root);
+    for (int i = 0; i < 2; ++i) {
+      Number const up = theta * Number(big + 1), down = theta * Number(big);
+      Number const move = (a * sin(up) - sin(down)) / (a * Number(big + 1) * cos(up) - Number(big) * cos(down));
+      theta = theta - (move - Number(plain(move)));
+    }
+
     Number const whole = expm1(d);                                                             // e^d - 1
     Number h = whole * whole * (whole + Number(2.0)) / (Number(2.0) * (whole + Number(1.0)));  // (e^d - 1) sinh d
-    // What makes r^l and r^{-l-1} solutions for l = 5, e^{(l+1)d} + e^{-ld} = 1 + e^d + l (l + 1) h. What is left of the
-    // error of degree l grows with the difference of l (l + 1) from 30.
-    if (grid.centred) h = expm1(d * Number(6.0)) * expm1(d * Number(-5.0)) / Number(-30.0);
-    Number const a = half + Number(1.0);
+    // What makes r^l and r^{-l-1} solutions for l = 4.7, e^{(l+1)d} + e^{-ld} = 1 + e^d + l (l + 1) h. What is left of the
+    // error of degree l grows with the difference of l (l + 1) from 26.79.
+    if (grid.centred) h = expm1(d * Number(5.7)) * expm1(d * Number(-4.7)) / Number(-26.79);
     Number const s = sin(theta * Number(0.5));
-    Number const pole = (half * half + Number(4.0) * a * s * s) / h;
-    radial.pole[n] = pole.value;
-    radial.pole_slope[n] = pole.slope[0];
+    pole = (half * half + Number(4.0) * a * s * s) / h;
     Number const square = Number(big / 2) - sin(theta * Number(big)) * cos(theta * Number(big + 1)) /
                                                 (Number(2.0) * sin(theta));  // of the vector's length
-    Number const first = a / h * sin(theta) / square;
+    first = a / h * sin(theta) / square;
+  }
+
+  /// The weight of psi_k, k <= n_r - 1.
+  KOKKOS_FUNCTION Number weight(std::size_t k) const {
+    Number const kk(static_cast<double>(k));
+    return exp(d * Number(0.5) * kk) * first * sin(theta * kk);
+  }
+};
+
+struct FillPfssRadial {
+  PfssGrid grid;
+  PfssRadial radial;
+
+  KOKKOS_FUNCTION void operator()(std::size_t n) const {
+    std::size_t const poles = radial.poles;
+    PfssPole<Dual<double, 1>> const at(grid, n);
+    radial.pole[n] = at.pole.value;
+    radial.pole_slope[n] = at.pole.slope[0];
     for (std::size_t k = 1; k <= poles; ++k) {
-      Number const kk(static_cast<double>(k));
-      Number const weight = (expm1(d * Number(0.5) * kk) + Number(1.0)) * first * sin(theta * kk);
+      auto const weight = at.weight(k);
       radial.weight[(k - 1) * poles + n] = weight.value;
       radial.weight_slope[(k - 1) * poles + n] = weight.slope[0];
     }
-    // The source surface takes the value of the shell below it.
-    radial.weight[poles * poles + n] = radial.weight[(poles - 1) * poles + n];
-    radial.weight_slope[poles * poles + n] = radial.weight_slope[(poles - 1) * poles + n];
+    // The source surface takes the value of the shell below it; or that of the parabola with its vertex there.
+    for (double* const w : {radial.weight, radial.weight_slope}) {
+      double* const top = w + poles * poles + n;
+      double const last = w[(poles - 1) * poles + n];
+      *top = grid.parabola() ? (9 * last - w[(poles - 2) * poles + n]) / 8 : last;
+    }
+  }
+};
+
+/// The radial field on the source surface, or its first or second derivative with respect to rss, as weights of the
+/// powers of (T + pole_n)^-1: B = sum over n and p of weight_pn (T + pole_n)^-p T psi_0.
+struct FillPfssSurface {
+  PfssGrid grid;
+  int order;
+  std::size_t poles;
+  double* weight;  ///< [order + 1][poles]
+
+  KOKKOS_FUNCTION void operator()(std::size_t n) const {
+    using Number = Dual<Dual<double, 1>, 1>;
+    PfssPole<Number> const at(grid, n);
+    Number const last = at.weight(poles);
+    Number const w = grid.parabola() ? (Number(9.0) * last - at.weight(poles - 1)) / Number(8.0) : last;
+    double const w0 = w.value.value, w1 = w.value.slope[0], w2 = w.slope[0].slope[0];
+    double const p1 = at.pole.value.slope[0], p2 = at.pole.slope[0].slope[0];
+    // The derivatives of rss^-2 f(d), d = ln(rss) / depth, are sums of those of f.
+    double const r = grid.rss, area = 1 / (r * r), step = 1 / (r * grid.depth());
+    double const f0 = order == 0 ? area : order == 1 ? -2 * area / r : 6 * area * area;
+    double const f1 = order == 0 ? 0.0 : order == 1 ? area * step : -5 * area / r * step;
+    double const f2 = order == 2 ? area * step * step : 0.0;
+    weight[n] = f0 * w0 + f1 * w1 + f2 * w2;
+    if (order > 0) weight[poles + n] = -f1 * w0 * p1 - f2 * (2 * w1 * p1 + w0 * p2);
+    if (order > 1) weight[2 * poles + n] = 2 * f2 * w0 * p1 * p1;
   }
 };
 

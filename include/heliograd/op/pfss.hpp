@@ -6,8 +6,7 @@
 #include <heliograd/core/copy.hpp>
 #include <heliograd/kernel/pfss.hpp>
 #include <heliograd/kernel/pfss_field.hpp>
-#include <heliograd/kernel/reduce.hpp>
-#include <heliograd/op/linear_map.hpp>
+#include <heliograd/op/linear_family.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
 
@@ -36,51 +35,20 @@ auto pfss_map(View const& batch, std::size_t n) {
                                                                 batch.extent(1), batch.extent(2));
 }
 
-template <class Scalar>
-struct PfssDot {
-  Scalar const *a, *b;
-  KOKKOS_FUNCTION void operator()(std::size_t, std::size_t i, kernel::Sums<1>& one) const {
-    one[0] = static_cast<double>(a[i]) * static_cast<double>(b[i]);
+/// From maps to their source surfaces, one after the other; its own transpose.
+struct PfssSurfaces {
+  PfssGrid grid;
+  template <class B, class In>
+  void operator()(Workspace<B>& ws, In const& maps, Sink<4, B> const& surfaces, int order) const {
+    for (std::size_t n = 0; n < maps.extent(0); ++n)
+      kernel::pfss_source_surface<B>(ws, grid, pfss_map(maps, n), Sink<2, B>{pfss_map(surfaces.out, n), surfaces.beta},
+                                     order);
   }
 };
 
-}  // namespace detail
-
-namespace detail {
-
 template <class B>
 Var<4, B> pfss_source_surface(Var<4, B> x, Var<0, B> rss, PfssGrid const& grid) {
-  using Scalar = typename B::scalar_type;
-  Tape<B>& tape = x.tape();
-  auto const y = tape.make(x.shape(), x.wants_grad() || rss.wants_grad());
-  for (std::size_t n = 0; n < x.shape()[0]; ++n)
-    kernel::pfss_source_surface<B>(tape.workspace(), grid, pfss_map(x.value, n), Sink<2, B>{pfss_map(y.value, n)});
-  if (!y.wants_grad()) return y;
-  auto const once = [=](Tape<B>& t) {
-    if (x.wants_grad()) {
-      auto const gx = t.into(x);
-      for (std::size_t n = 0; n < x.shape()[0]; ++n)
-        kernel::pfss_source_surface<B>(t.workspace(), grid, pfss_map(y.grad(), n),
-                                       Sink<2, B>{pfss_map(gx.out, n), gx.beta});
-    }
-    if (rss.wants_grad()) {
-      auto scope = t.workspace().scope();
-      auto const slope = scope.template tensor<4>(x.shape());
-      for (std::size_t n = 0; n < x.shape()[0]; ++n)
-        kernel::pfss_source_surface_slope<B>(t.workspace(), grid, pfss_map(x.value, n), Sink<2, B>{pfss_map(slope, n)});
-      auto const grss = t.into(rss);
-      kernel::reduce<1>(t.workspace(), "heliograd::pfss_dot", 1, slope.size(),
-                        PfssDot<Scalar>{slope.data(), y.grad().data()},
-                        kernel::detail::PfssStoreSlope<Scalar>{grss.out.data(), 1.0, double(grss.beta)});
-    }
-  };
-  if (rss.wants_grad())
-    tape.record("heliograd::pfss_source_surface", y, once);
-  else
-    tape.record("heliograd::pfss_source_surface", y, once, [=](Tape<B>& t, Var<4, B> gy) {
-      if (t.wants(x)) t.deliver(x, detail::pfss_source_surface(gy, Var<0, B>{}, grid));
-    });
-  return y;
+  return linear_family("heliograd::pfss_source_surface", x.shape(), x, rss, PfssSurfaces{grid}, PfssSurfaces{grid});
 }
 
 }  // namespace detail
@@ -90,8 +58,8 @@ Var<4, B> pfss_source_surface(Var<4, B> x, Var<0, B> rss, PfssGrid const& grid) 
 /// Shapes   map [n, n_s, n_phi, 1], rows from south to north of equal steps in sine latitude -> the same.
 /// Math     y = rss^-2 f(T) x with the response f of n_r shells of equal steps in ln r (van Ballegooijen, Priest & Mackay,
 ///          ApJ 539, 983, 2000): T the discrete Laplacian on the sphere. The mean of x is left out.
-/// Gradient linear and symmetric in x: the op itself, applied to the gradient, twice if asked. With respect to rss: exact,
-///          once.
+/// Gradient linear and symmetric in x: the op itself, applied to the gradient. With respect to rss exact, too (second form).
+///          To second order in both.
 /// Keeps    nothing.
 /// Cost     n_r - 1 tridiagonal solves per azimuthal order, about 14 n_r n_s n_phi operations, and two transforms in longitude;
 ///          in double precision inside, whatever the backend's scalar is.
