@@ -15,7 +15,9 @@
 #include <heliograd/op/reduce.hpp>
 #include <heliograd/op/shape.hpp>
 #include <heliograd/tape/inspect.hpp>
+#include <heliograd/testing/compare.hpp>
 #include <heliograd/testing/draw.hpp>
+#include <heliograd/testing/gradcheck.hpp>
 #include "spaces.hpp"
 
 namespace hg = heliograd;
@@ -88,13 +90,65 @@ TEST_CASE("a checkpoint changes no bit, neither of gradients nor of running stat
   CHECK(2 * checkpointed.peak < plain.peak);
 }
 
-TEST_CASE("a checkpoint refuses second derivatives by name", "[tape]") {
-  hg::Tape<B> tape;
+TEST_CASE("gradients of gradients go through checkpoints, also one in another", "[tape]") {
+  using D = test::DoubleBackend;
+  hg::Rng rng(3);
+  auto const w = hg::make_param<D>("w", hg::Shape{12}), x = hg::make_param<D>("x", hg::Shape{12});
+  hg::nn::init_normal(rng, w.value, 0.0, 1.0);
+  hg::nn::init_normal(rng, x.value, 0.0, 1.0);
+  auto const part = [at = &w](bool, hg::Var<1, D> in) {  // watches a parameter, and has a part that is not used
+    auto const y = hg::tanh(in * in.tape().watch(*at));
+    hg::sigmoid(y);
+    return y * in;
+  };
+  auto const outer = [part](bool, hg::Var<1, D> in) { return hg::checkpoint(part, hg::sigmoid(in)) * in; };
+  auto const penalty = [&](hg::Tape<D>& tape, bool checkpointed) {
+    auto const in = tape.watch(x);
+    auto y = checkpointed ? hg::checkpoint(outer, in) : hg::sigmoid(in);
+    if (!checkpointed) y = part(false, y) * in;
+    auto const [gx, gw] = tape.gradients(hg::sum(y * y), in, tape.watch(w));
+    return hg::sum(gx * gx * gw) + hg::sum(y);
+  };
+  auto const run = [&](bool checkpointed) {
+    hg::Tape<D> tape;
+    hg::fill(tape.exec(), w.grad, 0.0);
+    hg::fill(tape.exec(), x.grad, 0.0);
+    auto const loss = penalty(tape, checkpointed);
+    tape.backward(loss);
+    auto all = hg::to_host(tape.exec(), w.grad);
+    for (double const g : hg::to_host(tape.exec(), x.grad)) all.push_back(g);
+    all.push_back(hg::item(tape.exec(), loss.value));
+    return all;
+  };
+  CHECK(hg::testing::compare(run(true), run(false)).relative < 1e-14);
+  auto const report = hg::testing::gradgradcheck<D, 1>(
+      [&](auto& tape) {
+        auto const y = hg::checkpoint(outer, tape.watch(x));
+        return hg::sum(y * y);
+      },
+      {w, x});
+  INFO(report.message());
+  CHECK(report.passed());
+}
+
+TEST_CASE("without recording, gradients through a checkpoint are constants", "[tape]") {
   auto const w = hg::make_param<B>("w", hg::Shape{3});
+  hg::from_host(B::execution_space{}, w.value, std::vector<float>{1, 2, 3});
+  hg::Tape<B> tape;
   auto const x = tape.watch(w);
   auto const y = hg::checkpoint([](bool, hg::Var<1, B> in) { return in * in; }, x);
-  CHECK_THROWS_WITH(tape.gradients(y, x), ContainsSubstring("heliograd::checkpoint"));
-  CHECK(tape.nodes().size() == 1);
+  tape.set_recording(false);
+  auto const g = tape.gradients(y, x);
+  CHECK_FALSE(g.wants_grad());
+  CHECK(hg::to_host(tape.exec(), g.value) == std::vector<float>{2, 4, 6});
+}
+
+TEST_CASE("a stream refuses second derivatives by name", "[tape]") {
+  hg::Tape<B> tape;
+  auto const w = hg::make_param<B>("w", hg::Shape{2, 3});
+  auto const x = tape.watch(w);
+  auto const y = hg::stream([](bool, std::size_t, hg::Var<2, B> in) { return in * in; }, 1, x);
+  CHECK_THROWS_WITH(tape.gradients(y, x), ContainsSubstring("heliograd::stream"));
 }
 
 TEST_CASE("ops with several results in checkpoints, dry runs and reports", "[tape]") {

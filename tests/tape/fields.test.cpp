@@ -18,6 +18,16 @@ struct Layer {
   HELIOGRAD_FIELDS(weight, bias, stride)
 };
 template <class B>
+struct Gain {  // a struct of one parameter, and of one struct
+  hg::Param<1, B> gain;
+  HELIOGRAD_FIELDS(gain)
+};
+template <class B>
+struct Amplifier {
+  Gain<B> first;
+  HELIOGRAD_FIELDS(first)
+};
+template <class B>
 struct Model {
   Layer<B> head;
   std::vector<Layer<B>> blocks;
@@ -43,6 +53,15 @@ TEST_CASE("parameters have paths without registration", "[tape]") {
   hg::for_each_buffer([&](std::string const& path, auto const&) { buffers.push_back(path); }, model);
   CHECK(buffers == std::vector<std::string>{"running_mean"});
   CHECK(hg::count_params(model) == 27);
+}
+
+TEST_CASE("a struct may have one parameter alone", "[tape]") {
+  using B = test::FloatBackend;
+  Amplifier<B> const model{{hg::make_param<B>("gain", hg::Shape{5})}};
+  std::vector<std::string> paths;
+  hg::for_each_param([&](std::string const& path, auto const&) { paths.push_back(path); }, model);
+  CHECK(paths == std::vector<std::string>{"first.gain"});
+  CHECK(hg::count_params(model.first) == 5);
 }
 
 TEST_CASE("two models are walked in step", "[tape]") {

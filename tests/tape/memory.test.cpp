@@ -221,6 +221,11 @@ TEST_CASE("a network that is applied needs the memory of its widest place, and g
   CHECK(hg::to_host(tape.exec(), block(in).value) == expected);  // the caller's image is as it was
   tape.done_with(in);                                            // not the tape's to give
   CHECK(hg::to_host(tape.exec(), block(in).value) == expected);
+  auto const y = block(in);
+  auto const row = hg::view_at<hg::TensorRef<4, B>>(y.value.data(), hg::Shape{1, 1, 64, 4});
+  tape.done_with(tape.constant(row));  // a slice is not a block
+  CHECK(hg::to_host(tape.exec(), block(in).value) == expected);
+  CHECK(hg::to_host(tape.exec(), y.value) == expected);
 }
 
 TEST_CASE("blocks that are given back are joined, split and taken again", "[tape]") {

@@ -56,7 +56,9 @@ struct Checkpoint {
     auto const y = tape.make(shape_of(result), wants_grad);
     copy(tape.workspace(), y.value, result);
     if (!y.wants_grad()) return y;
-    tape.record("heliograd::checkpoint", y, [=](Tape<B>& t) { replay(t, function, y, x...); });
+    tape.record(
+        "heliograd::checkpoint", y, [=](Tape<B>& t) { replay(t, function, y, x...); },
+        [=](Tape<B>& t, auto const& gy) { differentiate(t, function, gy, x...); });
     tape.nodes_.back().opaque = true;
     return y;
   }
@@ -68,6 +70,13 @@ struct Checkpoint {
     auto const inner = again(tape, function, x...);
     accumulate(tape.workspace(), tape.into(inner), y.grad());
     passage.play_back();
+  }
+
+  /// Runs the function once more, to stay on the tape: the gradients that are made of it need its values.
+  template <class Function, class Y, class... Vars>
+  static void differentiate(Tape<B>& tape, Function const& function, Y const& gy, Vars const&... x) {
+    std::size_t const first = tape.nodes_.size();
+    tape.differentiate_from(first, again(tape, function, x...), gy);
   }
 
   /// function(true, x...), recorded; its work is not counted twice.
@@ -167,10 +176,10 @@ struct Stream {
 ///        compute the same both times: with the same random numbers, and without moving state again. It captures plain values
 ///        and pointers, of things that outlive the step. (`nn::checkpoint` sees to all that for a layer and a Mode.)
 ///
-/// Gradient the same bits as without the checkpoint.
+/// Gradient the same bits as without the checkpoint. It can be differentiated as often as the ops inside; `Tape::gradients` runs
+///          the function once more, and what it computes then stays until `clear()`: nothing is saved but in the first pass.
 /// Keeps    x and the result; while it is played, the values of one run.
 /// Cost     the forward pass twice, and two copies of the result.
-/// Throws   Second derivatives through a checkpoint are refused.
 /// Source   Chen, Xu, Zhang, Guestrin: Training deep nets with sublinear memory cost, arXiv 1604.06174.
 template <class Function, int Rank, class B, class... More>
   requires std::invocable<Function const&, bool, Var<Rank, B>, More...>
@@ -191,7 +200,8 @@ auto checkpoint(Function const& function, Var<Rank, B> x, More... more) {
 ///          parts.
 /// Keeps    x and the result.
 /// Cost     the forward pass twice.
-/// Throws   UsageError for no images; ShapeError if the results are not one for each image. Second derivatives are refused.
+/// Throws   UsageError for no images; ShapeError if the results are not one for each image. Second derivatives are refused: they
+///          would hold all parts at once, and saving that is what a stream is for. Take a checkpoint, or none.
 template <class Function, int Rank, class B>
   requires std::invocable<Function const&, bool, std::size_t, Var<Rank, B>>
 auto stream(Function const& function, std::size_t images, Var<Rank, B> x) {

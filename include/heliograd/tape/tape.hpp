@@ -126,6 +126,7 @@ class Tape {
     auto* const data =
         static_cast<scalar_type*>(checkpoints_ > 0 ? values_.arena().take_untouched(bytes) : values_.take(bytes));
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(data, shape));
+    var.whole = true;
     if (recording_ && wants_grad) var.slot = host_.template make<Slot>();
     return var;
   }
@@ -144,6 +145,7 @@ class Tape {
                  "reshape: " + to_string(x.shape()) + " cannot become " + to_string(shape));
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(x.value.data(), shape));
     var.slot = x.slot;
+    var.whole = x.whole;
     return var;
   }
 
@@ -151,22 +153,26 @@ class Tape {
   /// is spent.
   template <int Rank>
   Var<Rank, B> make_over(Var<Rank, B> const& x, bool wants_grad) {
-    return x.spent && !recording_ ? handle<Rank>(x.value) : make(x.shape(), wants_grad);
+    if (!x.spent || recording_) return make(x.shape(), wants_grad);
+    auto var = handle<Rank>(x.value);
+    var.whole = true;
+    return var;
   }
 
   /// `x` for its last use, by an op that reads it once: `relu(tape.spend(x))` may write over it. (A function of several ops
   /// might overwrite it in the first.) As for `done_with`, if nothing is recorded.
   template <int Rank>
   Var<Rank, B> spend(Var<Rank, B> x) const {
-    x.spent = !recording_ && checkpoints_ == 0 && made_here(x.value.data());
+    x.spent = !recording_ && checkpoints_ == 0 && x.whole;
     return x;
   }
 
   /// A promise that nothing reads `x` any more. If nothing is recorded, its memory goes to the ops that follow: a network that
-  /// is applied needs as much as its widest place. Otherwise, and for values that are not of this tape, nothing happens.
+  /// is applied needs as much as its widest place. Otherwise, and for values that no op made (a slice of one, a caller's tensor),
+  /// nothing happens.
   template <int Rank>
   void done_with(Var<Rank, B> const& x) {
-    if (recording_ || checkpoints_ > 0 || !made_here(x.value.data())) return;
+    if (recording_ || checkpoints_ > 0 || !x.whole) return;
 #if HELIOGRAD_CHECKS
     fill(workspace_, x.value, std::numeric_limits<scalar_type>::quiet_NaN());
 #endif
@@ -560,26 +566,32 @@ class Tape {
     expect_unchanged();
     expect(!played_, "Tape::gradients: backward has been played; call it before, or clear() and run the step again");
     ++pass_;
-    std::unordered_set<Slot const*> reach;  // what depends on a wanted value
-    auto const reached = [&](Slot* slot) {
-      slot->pass = pass_;
-      slot->again_value = nullptr;
-      slot->again = nullptr;
-      reach.insert(slot);
-    };
+    reach_.clear();
     for (Slot* const slot : wanted) {
       expect(slot != nullptr, "Tape::gradients: a gradient is asked of a constant; make it a variable, or watch it");
       reached(slot);
     }
+    auto const seed = make(y.shape(), false);
+    fill(workspace_, seed.value, scalar_type(1));
+    differentiate_from(0, y, seed);
+  }
+  void reached(Slot* slot) {
+    slot->pass = pass_;
+    slot->again_value = nullptr;
+    slot->again = nullptr;
+    reach_.insert(slot);
+  }
+
+  /// Passes the gradient of y on through the nodes from number `first` on that depend on a wanted value.
+  template <int Rank>
+  void differentiate_from(std::size_t first, Var<Rank, B> const& y, Var<Rank, B> const& gy) {
     std::vector<std::size_t> path;
-    for (std::size_t i = 0; i < nodes_.size() && y.wants_grad(); ++i)
-      if (nodes_[i].holds_one_of(reach)) {
+    for (std::size_t i = first; i < nodes_.size() && y.wants_grad(); ++i)
+      if (nodes_[i].holds_one_of(reach_)) {
         for (Output const& out : nodes_[i]) reached(out.slot);
         path.push_back(i);
       }
-    auto const seed = make(y.shape(), false);
-    fill(workspace_, seed.value, scalar_type(1));
-    deliver(y, seed);
+    deliver(y, gy);
     for (auto i = path.rbegin(); i != path.rend(); ++i) {
       Node const node = nodes_[*i];  // a copy: nodes are added
       if (!node.any_output([](Output const& out) { return out.slot->again_value != nullptr; })) continue;
@@ -617,6 +629,7 @@ class Tape {
   std::unordered_map<scalar_type const*, Watched> watched_;  // by their gradients
   std::uint64_t generation_ = 1;
   std::uint32_t pass_ = 0;
+  std::unordered_set<Slot const*> reach_;  // what depends on a value that `gradients` is asked about
   std::size_t macs_ = 0;
   int checkpoints_ = 0;  // that are being run or played: what they take is released in one piece
   bool reuse_values_;

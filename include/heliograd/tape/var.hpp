@@ -38,6 +38,7 @@ struct Var {
   TensorRef<Rank, B> value;
   GradientSlot<scalar_type>* slot = nullptr;  ///< null: nobody wants its gradient
   Tape<B>* owner = nullptr;
+  bool whole = false;  ///< its memory is a block of the tape's, which can be given back
   bool spent = false;  ///< nobody reads it after the op it is handed to: see `Tape::spend`
 #if HELIOGRAD_CHECKS
   std::uint64_t generation = 0;
