@@ -72,7 +72,7 @@ inline auto warp_cases() {
                  " - 1, " + h + " - 1]) - 1).expand(x[0].shape[0], -1, -1, -1), '" + mode +
                  "', 'border', align_corners=True)), " + std::to_string(options.fill) + ")";
     }
-    one.second_order = !differentiable;
+    one.second_order = true;
     cases.push_back(one);
     return cases.back();
   };

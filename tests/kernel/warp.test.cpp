@@ -148,3 +148,28 @@ TEST_CASE("monotone data stay monotone and within their range", "[kernel]") {
   CHECK(y.front() == 0);
   CHECK(y.back() == 101);
 }
+
+TEST_CASE("gradients by pchip are those of the derivative however many outputs are taken at a time", "[kernel]") {
+  using B = test::DoubleBackend;
+  hg::WarpOptions const options{Interpolation::pchip};
+  hg::Shape<4> const from{2, 40, 50, 1}, to{2, 700, 800, 1};  // 560000 outputs of an image, 262144 at a time
+  auto const map = hg::rotation(0.1, 17, hg::middle(40, 50), hg::middle(700, 800));
+  hg::Workspace<B> ws;
+  auto const tensor = [&](hg::Shape<4> const& shape, std::uint64_t seed) {
+    auto const x = hg::make_tensor<B>("x", shape);
+    hg::testing::Draws draws(seed);
+    hg::from_host(ws.exec(), x, hg::testing::draw_uniform(draws, shape.size(), -1, 1));
+    return x;
+  };
+  auto const x = tensor(from, 1), v = tensor(from, 2), gx = tensor(from, 3), gy = tensor(to, 4), y = tensor(to, 5);
+  auto const before = hg::to_host(ws.exec(), gx);
+  hg::kernel::warp_tangent<B>(ws, x, {v.data()}, map, {y, 0}, options);
+  std::size_t const idle = ws.scratch().peak_bytes();
+  hg::kernel::warp_backward<B>(ws, x, map, gy, {gx, 1}, options);
+  CHECK(ws.scratch().peak_bytes() < idle + (std::size_t{48} << 20));
+  auto after = hg::to_host(ws.exec(), gx);
+  for (std::size_t i = 0; i < after.size(); ++i) after[i] -= before[i];
+  auto const dot = [](auto const& a, auto const& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); };
+  double const forward = dot(hg::to_host(ws.exec(), y), hg::to_host(ws.exec(), gy));
+  CHECK(std::abs(forward - dot(hg::to_host(ws.exec(), v), after)) <= 1e-10 * std::abs(forward));
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -53,7 +54,7 @@ struct AxisTaps {
   int reference = 0;  // the nearest tap
   double weight[4] = {1};
   double slope[4] = {};  // d weight / d position
-  double fraction = 0;   // pchip: of the interval
+  double fraction = 0;   // cubic methods: of the interval
   bool has_left = false, has_right = false;
 
   KOKKOS_FUNCTION AxisTaps(WarpOptions const& options, double position, std::size_t size) {
@@ -87,10 +88,10 @@ struct AxisTaps {
       has_right = base + 2 < n;
     } else {
       KeysCubic const keys{options.cubic};
-      double const distance[4] = {1 + t, t, 1 - t, 2 - t};
+      fraction = t;
       for (int k = 0; k < 4; ++k) {
-        weight[k] = keys(distance[k]);
-        slope[k] = (k < 2 ? 1 : -1) * keys.derivative(distance[k]);
+        weight[k] = keys(distance(k));
+        slope[k] = (k < 2 ? 1 : -1) * keys.derivative(distance(k));
       }
     }
     reference = t < 0.5 ? 1 : 2;
@@ -101,11 +102,13 @@ struct AxisTaps {
   }
 
   /// The weight of a pixel.
-  KOKKOS_FUNCTION double share(std::size_t i) const {
-    double sum = 0;
-    for (int k = 0; k < count; ++k)
-      if (at[k] == static_cast<std::int32_t>(i)) sum += weight[k];
-    return sum;
+  KOKKOS_FUNCTION double share(std::size_t i) const { return sum_at(i, weight); }
+  /// d share / d position.
+  KOKKOS_FUNCTION double share_slope(std::size_t i) const { return sum_at(i, slope); }
+
+  /// d slope / d position of tap k, of the linear methods.
+  KOKKOS_FUNCTION double bend(WarpOptions const& options, int k) const {
+    return options.method == Interpolation::bicubic ? KeysCubic{options.cubic}.second_derivative(distance(k)) : 0;
   }
 
   template <class Number, class T>
@@ -123,7 +126,44 @@ struct AxisTaps {
   static int most_after(Interpolation method) {
     return method == Interpolation::nearest ? 0 : method == Interpolation::bilinear ? 1 : 2;
   }
+
+ private:
+  /// Of tap k of four from the position.
+  KOKKOS_FUNCTION double distance(int k) const { return k < 2 ? (1 - k) + fraction : (k - 1) - fraction; }
+
+  KOKKOS_FUNCTION double sum_at(std::size_t i, double const (&of)[4]) const {
+    double sum = 0;
+    for (int k = 0; k < count; ++k)
+      if (at[k] == static_cast<std::int32_t>(i)) sum += of[k];
+    return sum;
+  }
 };
+
+/// How what is warped moves: each pixel of the image, each position of a field. Null: it stands still.
+template <class T>
+struct WarpMotion {
+  T const* image = nullptr;
+  T const* positions = nullptr;
+};
+
+template <class T>
+KOKKOS_FUNCTION Position motion_at(T const* v, PositionField<T> const& field, std::size_t n, std::size_t p,
+                                   std::size_t q) {
+  if (!v) return {};
+  std::size_t const i = field.index(n, p, q);
+  return {static_cast<double>(v[i]), static_cast<double>(v[i + 1])};
+}
+/// Positions that are computed stand still.
+template <class T, class Positions>
+KOKKOS_FUNCTION Position motion_at(T const*, Positions const&, std::size_t, std::size_t, std::size_t) {
+  return {};
+}
+
+/// The derivative of monotone interpolation along one axis: beyond the outermost centres the value does not depend on the
+/// position.
+KOKKOS_INLINE_FUNCTION double if_between_centres(double derivative, double position, std::size_t size) {
+  return position >= 0 && position <= static_cast<double>(size - 1) ? derivative : 0;
+}
 
 /// The numbers of one channel of an image.
 template <class T>
@@ -136,16 +176,27 @@ struct Plane {
   }
 };
 
+/// A number and its rate of change.
+template <class T>
+KOKKOS_FUNCTION Dual<T, 1> moving(T value, T rate) {
+  Dual<T, 1> d(value);
+  d.slope[0] = rate;
+  return d;
+}
+
 /// The numbers of a channel as they move along v.
 template <class T>
 struct MovingPlane {
-  Plane<T> x, v;
+  Plane<T> x, v;  // v.x may be null
   KOKKOS_FUNCTION Dual<T, 1> operator()(std::int32_t i, std::int32_t j) const {
-    Dual<T, 1> d(x(i, j));
-    d.slope[0] = v(i, j);
-    return d;
+    return moving(x(i, j), v.x ? v(i, j) : T(0));
   }
 };
+template <class T>
+KOKKOS_FUNCTION MovingPlane<T> moving_plane(T const* x, T const* v, std::size_t first, std::size_t width,
+                                            std::size_t channels) {
+  return {{x + first, width, channels}, {v ? v + first : nullptr, width, channels}};
+}
 
 /// Monotone interpolation of a channel: along four rows, then down the results.
 template <class T, class Source = Plane<T>>
@@ -170,10 +221,11 @@ struct PchipSample {
     return piece(s);
   }
 
-  /// The derivatives with respect to the 4 x 4 pixels; of numbers that move, how the derivatives move.
-  KOKKOS_FUNCTION void derivatives(T* to) const {
-    using Number = Dual<decltype(plane(0, 0)), 4>;
-    T const s = static_cast<T>(rows.fraction), t = static_cast<T>(columns.fraction);
+  /// The derivatives with respect to the 4 x 4 pixels at the position of row fraction s and column fraction t; of numbers
+  /// that move, how the derivatives move.
+  template <class Value>
+  KOKKOS_FUNCTION void derivatives(Value const& s, Value const& t, T* to) const {
+    using Number = Dual<Value, 4>;
     Number row[4];
     auto down = rows.interval<Number, T>();
     for (int k = 0; k < 4; ++k) {
@@ -191,6 +243,12 @@ struct PchipSample {
   KOKKOS_FUNCTION static T delivered(T slope) { return slope; }
   KOKKOS_FUNCTION static T delivered(Dual<T, 1> const& slope) { return slope.slope[0]; }
 };
+
+/// The fraction of an interval at which a position lies that moves.
+template <class T>
+KOKKOS_FUNCTION Dual<T, 1> moving_fraction(AxisTaps const& taps, double position, double rate, std::size_t size) {
+  return moving(static_cast<T>(taps.fraction), static_cast<T>(if_between_centres(rate, position, size)));
+}
 
 /// y at one output pixel, channels [begin, end).
 template <class T>
@@ -274,105 +332,145 @@ struct WarpKeys {
   }
 };
 
-/// The derivatives of monotone interpolation at the output pixels of one image, [p, q, c, 16]: computed once for the up to 16
-/// input pixels that gather them. Outside nothing is stored, as nothing is read. With v, how they change as x moves along it.
+/// The derivatives of monotone interpolation with respect to its 4 x 4 pixels, [element, c, 16], for elements [begin, end) of the
+/// sorted output pixels: computed once for the up to 16 input pixels that gather them. With a motion, how they change along it.
 template <class T, class Positions>
 struct WarpPchipSlopes {
   WarpOptions options;
   Positions positions;
-  std::size_t image, height, width, channels, out_width;
-  T const* x;  // of the image
-  T const* v;  // likewise, or null
+  SortedByKey sorted;
+  std::size_t inside;  // where in sorted.first the number of elements stands
+  std::size_t image;   // of positions that all images share
+  bool per_image;
+  std::size_t height, width, channels, out_height, out_width;
+  T const* x;
+  WarpMotion<T> motion;
+  std::size_t begin;
   T* slopes;
 
   KOKKOS_FUNCTION void operator()(std::size_t item) const {
-    std::size_t const o = item / channels;
-    Position const at = positions(image, o / out_width, o % out_width);
-    if (!inside(at, height, width)) return;
+    std::size_t const element = begin + item / channels;
+    if (element >= sorted.first[inside]) return;
+    std::size_t const o = sorted.element[element];
+    std::size_t const n = per_image ? o / out_width / out_height : image;
+    std::size_t const p = o / out_width % out_height, q = o % out_width;
+    Position const at = positions(n, p, q);
     AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
-    Plane<T> const plane{x + item % channels, width, channels};
-    if (v)
-      PchipSample<T, MovingPlane<T>>{{plane, {v + item % channels, width, channels}}, rows, columns}.derivatives(
-          slopes + 16 * item);
-    else
-      PchipSample<T>{plane, rows, columns}.derivatives(slopes + 16 * item);
+    std::size_t const first = n * height * width * channels + item % channels;
+    T* const to = slopes + 16 * item;
+    if (motion.image || motion.positions) {
+      Position const v = motion_at(motion.positions, positions, n, p, q);
+      PchipSample<T, MovingPlane<T>>{moving_plane(x, motion.image, first, width, channels), rows, columns}.derivatives(
+          moving_fraction<T>(rows, at.y, v.y, height), moving_fraction<T>(columns, at.x, v.x, width), to);
+    } else {
+      PchipSample<T>{{x + first, width, channels}, rows, columns}.derivatives(static_cast<T>(rows.fraction),
+                                                                              static_cast<T>(columns.fraction), to);
+    }
   }
 };
 
-/// How one output pixel of monotone interpolation changes as x moves along v.
+/// How one output pixel changes along a motion.
 template <class B, class Positions>
-struct WarpPchipTangent {
+struct WarpTangent {
   using T = typename B::scalar_type;
   WarpOptions options;
   Positions positions;
+  WarpMotion<T> motion;
   std::size_t height, width, channels, out_height, out_width;
   T const* x;
-  T const* v;
   Sink<4, B> y;
 
   KOKKOS_FUNCTION void operator()(std::size_t item) const {
     std::size_t const o = item / channels, n = o / out_width / out_height;
-    Position const at = positions(n, o / out_width % out_height, o % out_width);
+    std::size_t const p = o / out_width % out_height, q = o % out_width;
+    Position const at = positions(n, p, q);
     if (!inside(at, height, width)) return y.add(item, T(0));
     AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
-    std::size_t const first = n * height * width * channels + item % channels;
-    Plane<T> const image{x + first, width, channels}, motion{v + first, width, channels};
-    T slopes[16];
-    PchipSample<T>{image, rows, columns}.derivatives(slopes);
-    T sum = T(0);
-    for (int k = 0; k < 4; ++k)
-      for (int l = 0; l < 4; ++l) sum += slopes[4 * k + l] * motion(rows.at[k], columns.at[l]);
-    y.add(item, sum);
+    Position const v = motion_at(motion.positions, positions, n, p, q);
+    auto const plane = moving_plane(x, motion.image, n * height * width * channels + item % channels, width, channels);
+    if (options.method == Interpolation::pchip)
+      return y.add(
+          item, PchipSample<T, MovingPlane<T>>{plane, rows, columns}
+                    .value(moving_fraction<T>(rows, at.y, v.y, height), moving_fraction<T>(columns, at.x, v.x, width))
+                    .slope[0]);
+    double const reference = static_cast<double>(plane.x(rows.at[rows.reference], columns.at[columns.reference]));
+    double sum = 0;
+    for (int k = 0; k < rows.count; ++k)
+      for (int l = 0; l < columns.count; ++l) {
+        auto const tap = plane(rows.at[k], columns.at[l]);
+        sum += rows.weight[k] * columns.weight[l] * static_cast<double>(tap.slope[0]);
+        sum += (v.y * rows.slope[k] * columns.weight[l] + v.x * rows.weight[k] * columns.slope[l]) *
+               (static_cast<double>(tap.value) - reference);
+      }
+    y.add(item, static_cast<T>(sum));
   }
 };
 
 /// gx of one input pixel, channels [begin, end): gathered from the output pixels that use it, in the order in which their
-/// base pixels and then they themselves lie in memory.
+/// base pixels and then they themselves lie in memory; from elements [first_element, end_element) of them, the first time
+/// overwriting what is there. With a motion of positions, how that changes along it.
 template <class T, bool OnHost, class Positions>
 struct WarpGather {
   WarpOptions options;
   Positions positions;
   SortedByKey sorted;
   bool per_image;
-  T const* slopes;  // for pchip alone: of the one image that is gathered
+  T const* motion;  // of positions, or null
+  T const* slopes;  // for pchip alone: of the elements
   T const* gy;
   T* gx;
   T beta;
   std::size_t height, width, channels, out_height, out_width;
   int before, after;
-  std::size_t first_item;
+  std::size_t first_item, first_element, end_element;
 
   KOKKOS_FUNCTION void operator()(std::size_t index) const {
     std::size_t const item = first_item + index;
     if constexpr (OnHost) {
+      if (!has_work(item / height, item % height)) return;
       for (std::size_t j = 0; j < width; ++j)
         pixel(item / height, item % height, j, gx + (item * width + j) * channels, 0, channels);
     } else {
       std::size_t const c = item % channels;
-      pixel(item / channels / width / height, item / channels / width % height, item / channels % width,
-            gx + (item - c), c, c + 1);
+      std::size_t const n = item / channels / width / height, i = item / channels / width % height;
+      if (has_work(n, i)) pixel(n, i, item / channels % width, gx + (item - c), c, c + 1);
     }
+  }
+
+  /// The rows of base pixels that row i gathers from.
+  KOKKOS_FUNCTION std::size_t top(std::size_t i) const {
+    return i >= static_cast<std::size_t>(after) ? i - static_cast<std::size_t>(after) : 0;
+  }
+  KOKKOS_FUNCTION std::size_t bottom(std::size_t i) const {
+    return i + static_cast<std::size_t>(before) < height ? i + static_cast<std::size_t>(before) : i;
+  }
+  /// Whether row i of image n is to be overwritten, or gathers from one of the elements.
+  KOKKOS_FUNCTION bool has_work(std::size_t n, std::size_t i) const {
+    std::size_t const row = (per_image ? n : 0) * height;
+    return first_element == 0 || (sorted.first[(row + bottom(i) + 1) * width] > first_element &&
+                                  sorted.first[(row + top(i)) * width] < end_element);
   }
 
   KOKKOS_FUNCTION void pixel(std::size_t n, std::size_t i, std::size_t j, T* to, std::size_t begin,
                              std::size_t end) const {
-    for (std::size_t c = begin; c < end; ++c) to[c] = beta != T(0) ? beta * to[c] : T(0);
+    if (first_element == 0)
+      for (std::size_t c = begin; c < end; ++c) to[c] = beta != T(0) ? beta * to[c] : T(0);
     std::size_t const map = per_image ? n : 0;
-    std::size_t const out_size = out_height * out_width;
-    std::size_t const top = i >= static_cast<std::size_t>(after) ? i - static_cast<std::size_t>(after) : 0;
     std::size_t const left = j >= static_cast<std::size_t>(after) ? j - static_cast<std::size_t>(after) : 0;
-    std::size_t const bottom = i + static_cast<std::size_t>(before) < height ? i + static_cast<std::size_t>(before) : i;
     std::size_t const right = j + static_cast<std::size_t>(before) < width ? j + static_cast<std::size_t>(before) : j;
-    for (std::size_t base = top; base <= bottom; ++base) {
+    for (std::size_t base = top(i); base <= bottom(i); ++base) {
       std::size_t const row = (map * height + base) * width;
-      for (std::size_t at = sorted.first[row + left]; at < sorted.first[row + right + 1]; ++at)
-        add(n, i, j, sorted.element[at] - map * out_size, to, begin, end);
+      std::size_t at = sorted.first[row + left], last = sorted.first[row + right + 1];
+      at = at < first_element ? first_element : at;
+      last = last < end_element ? last : end_element;
+      for (; at < last; ++at) add(n, i, j, at, to, begin, end);
     }
   }
 
-  /// Adds what output pixel o of image n contributes.
-  KOKKOS_FUNCTION void add(std::size_t n, std::size_t i, std::size_t j, std::size_t o, T* to, std::size_t begin,
+  /// Adds what an element, an output pixel of image n, contributes.
+  KOKKOS_FUNCTION void add(std::size_t n, std::size_t i, std::size_t j, std::size_t element, T* to, std::size_t begin,
                            std::size_t end) const {
+    std::size_t const o = sorted.element[element] - (per_image ? n * out_height * out_width : 0);
     Position const at = positions(n, o / out_width, o % out_width);
     AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
     T const* const from = gy + (n * out_height * out_width + o) * channels;
@@ -381,22 +479,28 @@ struct WarpGather {
         for (int l = 0; l < 4; ++l)
           if (rows.at[k] == static_cast<std::int32_t>(i) && columns.at[l] == static_cast<std::int32_t>(j))
             for (std::size_t c = begin; c < end; ++c)
-              to[c] += slopes[16 * (o * channels + c) + static_cast<std::size_t>(4 * k + l)] * from[c];
+              to[c] += slopes[16 * ((element - first_element) * channels + c) + static_cast<std::size_t>(4 * k + l)] *
+                       from[c];
       return;
     }
-    T const w = static_cast<T>(rows.share(i) * columns.share(j));
+    Position const v = motion_at(motion, positions, n, o / out_width, o % out_width);
+    T const w = static_cast<T>(motion ? v.y * rows.share_slope(i) * columns.share(j) +
+                                            v.x * rows.share(i) * columns.share_slope(j)
+                                      : rows.share(i) * columns.share(j));
     if (w == T(0)) return;
     HELIOGRAD_INDEPENDENT_LOOP
     for (std::size_t c = begin; c < end; ++c) to[c] += w * from[c];
   }
 };
 
-/// The gradient of one position of a field; images that share it add up in their order.
-template <class B>
+/// The gradient of one position of a field; images that share it add up in their order. With Bent, how it changes along a
+/// motion.
+template <class B, bool Bent>
 struct WarpPositionGradient {
   using T = typename B::scalar_type;
   WarpOptions options;
   PositionField<T> field;
+  WarpMotion<T> motion;
   std::size_t images;  // in x
   T const* x;
   T const* gy;
@@ -406,44 +510,77 @@ struct WarpPositionGradient {
   KOKKOS_FUNCTION void operator()(std::size_t o) const {
     std::size_t const map = o / (field.height * field.width);
     std::size_t const place = o % (field.height * field.width);
-    Position const at = field(map, place / field.width, place % field.width);
-    double down = 0, across = 0;
+    std::size_t const p = place / field.width, q = place % field.width;
+    Position const at = field(map, p, q);
+    Position total;
     if (inside(at, height, width) && options.method != Interpolation::nearest) {
       AxisTaps const rows(options, at.y, height), columns(options, at.x, width);
+      Position const v = motion_at(motion.positions, field, map, p, q);
       for (std::size_t n = field.per_image ? map : 0; n < (field.per_image ? map + 1 : images); ++n)
         for (std::size_t c = 0; c < channels; ++c) {
-          Plane<T> const plane{x + n * height * width * channels + c, width, channels};
+          std::size_t const first = n * height * width * channels + c;
+          Position const one = options.method == Interpolation::pchip ? pchip_slope(rows, columns, at, v, first)
+                               : Bent                                 ? linear_bend(rows, columns, v, first)
+                                                                      : linear_slope(rows, columns, first);
           double const g = static_cast<double>(gy[(n * field.height * field.width + place) * channels + c]);
-          if (options.method == Interpolation::pchip)
-            add_pchip({plane, rows, columns}, at, g, down, across);
-          else
-            add_linear(plane, rows, columns, g, down, across);
+          total.y += g * one.y;
+          total.x += g * one.x;
         }
     }
-    gfield.add(2 * o, static_cast<T>(down));
-    gfield.add(2 * o + 1, static_cast<T>(across));
+    gfield.add(2 * o, static_cast<T>(total.y));
+    gfield.add(2 * o + 1, static_cast<T>(total.x));
   }
 
  private:
-  KOKKOS_FUNCTION void add_linear(Plane<T> const& plane, AxisTaps const& rows, AxisTaps const& columns, double g,
-                                  double& down, double& across) const {
+  KOKKOS_FUNCTION Position linear_slope(AxisTaps const& rows, AxisTaps const& columns, std::size_t first) const {
+    Plane<T> const plane{x + first, width, channels};
     double const reference = static_cast<double>(plane(rows.at[rows.reference], columns.at[columns.reference]));
+    Position slope;
     for (int k = 0; k < rows.count; ++k)
       for (int l = 0; l < columns.count; ++l) {
         double const difference = static_cast<double>(plane(rows.at[k], columns.at[l])) - reference;
-        down += g * rows.slope[k] * columns.weight[l] * difference;
-        across += g * rows.weight[k] * columns.slope[l] * difference;
+        slope.y += rows.slope[k] * columns.weight[l] * difference;
+        slope.x += rows.weight[k] * columns.slope[l] * difference;
       }
+    return slope;
   }
 
-  /// Beyond the outermost centres the value does not depend on the position.
-  KOKKOS_FUNCTION void add_pchip(PchipSample<T> const& sample, Position const& at, double g, double& down,
-                                 double& across) const {
-    using Number = Dual<T, 2>;
-    Number const value = sample.value(Number::input(static_cast<T>(sample.rows.fraction), 0),
-                                      Number::input(static_cast<T>(sample.columns.fraction), 1));
-    if (at.y >= 0 && at.y <= static_cast<double>(height - 1)) down += g * static_cast<double>(value.slope[0]);
-    if (at.x >= 0 && at.x <= static_cast<double>(width - 1)) across += g * static_cast<double>(value.slope[1]);
+  /// The change of the slope as differences move, and as the position does.
+  KOKKOS_FUNCTION Position linear_bend(AxisTaps const& rows, AxisTaps const& columns, Position const& v,
+                                       std::size_t first) const {
+    auto const plane = moving_plane(x, motion.image, first, width, channels);
+    auto const reference = plane(rows.at[rows.reference], columns.at[columns.reference]);
+    Position bend;
+    for (int k = 0; k < rows.count; ++k)
+      for (int l = 0; l < columns.count; ++l) {
+        auto const difference = plane(rows.at[k], columns.at[l]) - reference;
+        double const value = static_cast<double>(difference.value), rate = static_cast<double>(difference.slope[0]);
+        double const mixed = rows.slope[k] * columns.slope[l];
+        bend.y += rows.slope[k] * columns.weight[l] * rate +
+                  (v.y * rows.bend(options, k) * columns.weight[l] + v.x * mixed) * value;
+        bend.x += rows.weight[k] * columns.slope[l] * rate +
+                  (v.y * mixed + v.x * rows.weight[k] * columns.bend(options, l)) * value;
+      }
+    return bend;
+  }
+
+  KOKKOS_FUNCTION Position pchip_slope(AxisTaps const& rows, AxisTaps const& columns, Position const& at,
+                                       Position const& v, std::size_t first) const {
+    Position slope;
+    if constexpr (Bent) {
+      using Number = Dual<Dual<T, 1>, 2>;
+      auto const value =
+          PchipSample<T, MovingPlane<T>>{moving_plane(x, motion.image, first, width, channels), rows, columns}.value(
+              Number::input(moving_fraction<T>(rows, at.y, v.y, height), 0),
+              Number::input(moving_fraction<T>(columns, at.x, v.x, width), 1));
+      slope = {static_cast<double>(value.slope[0].slope[0]), static_cast<double>(value.slope[1].slope[0])};
+    } else {
+      using Number = Dual<T, 2>;
+      auto const value = PchipSample<T>{{x + first, width, channels}, rows, columns}.value(
+          Number::input(static_cast<T>(rows.fraction), 0), Number::input(static_cast<T>(columns.fraction), 1));
+      slope = {static_cast<double>(value.slope[0]), static_cast<double>(value.slope[1])};
+    }
+    return {if_between_centres(slope.y, at.y, height), if_between_centres(slope.x, at.x, width)};
   }
 };
 
@@ -504,9 +641,12 @@ void warp(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& posi
 
 namespace detail {
 
-/// `warp_backward`; with v, how it changes as x moves along v.
+/// How many of the numbers that gradients by pchip need for each output pixel are held at a time: 16 or 32 MB of them.
+inline constexpr std::size_t pchip_slopes_at_a_time = std::size_t{1} << 22;
+
+/// `warp_backward`; with a motion, how it changes along it.
 template <class B, class Positions>
-void warp_gather(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& v,
+void warp_gather(Workspace<B>& ws, ConstTensorRef<4, B> const& x, WarpMotion<typename B::scalar_type> const& motion,
                  Positions const& positions, ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx,
                  WarpOptions const& options) {
   using T = typename B::scalar_type;
@@ -516,70 +656,109 @@ void warp_gather(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef
                     p = gy.extent(1), q = gy.extent(2);
   bool const per_image = positions_per_image(positions);
   std::size_t const maps = per_image ? n : 1;
-  expect_shape(maps * h * w < std::numeric_limits<std::uint32_t>::max() &&
-                   maps * p * q < std::numeric_limits<std::uint32_t>::max(),
-               "warp: " + to_string(shape_of(gx.out)) + " to " + to_string(shape_of(gy)) +
-                   " are more pixels than 32 bits count; give fewer images at a time");
+  std::size_t const elements = maps * p * q;
+  expect_shape(
+      maps * h * w < std::numeric_limits<std::uint32_t>::max() && elements < std::numeric_limits<std::uint32_t>::max(),
+      "warp: " + to_string(shape_of(gx.out)) + " to " + to_string(shape_of(gy)) +
+          " are more pixels than 32 bits count; give fewer images at a time");
   auto scope = ws.scope();
-  auto* const keys = scope.template take<std::uint32_t>(maps * p * q);
-  for_each_element(ws, "heliograd::warp_keys", maps * p * q,
+  auto* const keys = scope.template take<std::uint32_t>(elements);
+  for_each_element(ws, "heliograd::warp_keys", elements,
                    WarpKeys<Positions>{options, positions, maps, h, w, p, q, keys});
-  auto const sorted = sort_by_key(ws, scope, "heliograd::warp_sort", keys, maps * p * q, maps * h * w);
+  auto const sorted = sort_by_key(ws, scope, "heliograd::warp_sort", keys, elements, maps * h * w);
   std::size_t const image_items = B::on_host ? h : h * w * c;
-  auto const gather = [&](std::size_t first, std::size_t count, T const* slopes) {
-    for_each_item(
-        ws, "heliograd::warp_backward", count * image_items,
-        WarpGather<T, B::on_host, Positions>{options, positions, sorted, per_image, slopes, gy.data(), gx.out.data(),
-                                             gx.beta, h, w, c, p, q, AxisTaps::most_before(options.method),
-                                             AxisTaps::most_after(options.method), first * image_items});
-  };
-  if (options.method != Interpolation::pchip) return gather(0, n, nullptr);
-  T* const slopes = scope.template take<T>(16 * p * q * c);
-  for (std::size_t image = 0; image < n; ++image) {
-    for_each_element(ws, "heliograd::warp_slopes", p * q * c,
-                     WarpPchipSlopes<T, Positions>{options, positions, image, h, w, c, q, x.data() + image * h * w * c,
-                                                   v.data() ? v.data() + image * h * w * c : nullptr, slopes});
-    gather(image, 1, slopes);
-  }
+  WarpGather<T, B::on_host, Positions> gather{options,
+                                              positions,
+                                              sorted,
+                                              per_image,
+                                              motion.positions,
+                                              nullptr,
+                                              gy.data(),
+                                              gx.out.data(),
+                                              gx.beta,
+                                              h,
+                                              w,
+                                              c,
+                                              p,
+                                              q,
+                                              AxisTaps::most_before(options.method),
+                                              AxisTaps::most_after(options.method),
+                                              0,
+                                              0,
+                                              elements};
+  if (options.method != Interpolation::pchip)
+    return for_each_item(ws, "heliograd::warp_backward", n * image_items, gather);
+  std::size_t const images = per_image ? n : 1;  // at a time
+  std::size_t const chunk = std::clamp<std::size_t>(pchip_slopes_at_a_time / (16 * c), 1, elements + 1);
+  T* const slopes = scope.template take<T>(16 * c * std::min(chunk, elements));
+  gather.slopes = slopes;
+  for (std::size_t image = 0; image < n; image += images)
+    for (std::size_t first = 0; first == 0 || first < elements; first += chunk) {
+      gather.first_item = image * image_items;
+      gather.first_element = first;
+      gather.end_element = std::min(first + chunk, elements);
+      for_each_element(ws, "heliograd::warp_slopes", (gather.end_element - first) * c,
+                       WarpPchipSlopes<T, Positions>{options, positions, sorted, maps * h * w, image, per_image, h, w,
+                                                     c, p, q, x.data(), motion, first, slopes});
+      for_each_item(ws, "heliograd::warp_backward", images * image_items, gather);
+    }
 }
 
 }  // namespace detail
 
 /// gx = beta gx + the transposed derivative of `warp` with respect to x, applied to gy. pchip needs x, the others do not look
-/// at it. Takes 4 (h w + 4 p q) bytes of scratch, times the images if they have positions of their own; pchip 16 p q c numbers more.
+/// at it. Takes 4 (h w + 4 p q) bytes of scratch, times the images if they have positions of their own; pchip up to 32 MB more.
 template <class B, class Positions>
 void warp_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, Positions const& positions,
                    ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx, WarpOptions const& options) {
   detail::warp_gather<B>(ws, x, {}, positions, gy, gx, options);
 }
 
-/// y = beta y + the derivative of `warp` by pchip along v, which has the shape of x.
+/// y = beta y + the derivative of `warp` along a motion.
 template <class B, class Positions>
-void warp_pchip_tangent(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& v,
-                        Positions const& positions, Sink<4, B> const& y, WarpOptions const& options) {
+void warp_tangent(Workspace<B>& ws, ConstTensorRef<4, B> const& x,
+                  detail::WarpMotion<typename B::scalar_type> const& motion, Positions const& positions,
+                  Sink<4, B> const& y, WarpOptions const& options) {
   detail::check_warp(shape_of(x), shape_of(y.out), positions);
   for_each_element(ws, "heliograd::warp_tangent", y.out.size(),
-                   detail::WarpPchipTangent<B, Positions>{options, positions, x.extent(1), x.extent(2), x.extent(3),
-                                                          y.out.extent(1), y.out.extent(2), x.data(), v.data(), y});
+                   detail::WarpTangent<B, Positions>{options, positions, motion, x.extent(1), x.extent(2), x.extent(3),
+                                                     y.out.extent(1), y.out.extent(2), x.data(), y});
 }
 
-/// gx = beta gx + how `warp_backward` by pchip changes as x moves along v.
+/// gx = beta gx + how `warp_backward` changes along a motion; that of the image has an effect on pchip alone.
 template <class B, class Positions>
-void warp_pchip_bend(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& v,
-                     Positions const& positions, ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx,
-                     WarpOptions const& options) {
-  detail::warp_gather<B>(ws, x, v, positions, gy, gx, options);
+void warp_bend(Workspace<B>& ws, ConstTensorRef<4, B> const& x,
+               detail::WarpMotion<typename B::scalar_type> const& motion, Positions const& positions,
+               ConstTensorRef<4, B> const& gy, Sink<4, B> const& gx, WarpOptions const& options) {
+  detail::warp_gather<B>(ws, x, motion, positions, gy, gx, options);
 }
+
+namespace detail {
+template <bool Bent, class B>
+void warp_positions(Workspace<B>& ws, ConstTensorRef<4, B> const& x, WarpMotion<typename B::scalar_type> const& motion,
+                    ConstTensorRef<4, B> const& field, ConstTensorRef<4, B> const& gy, Sink<4, B> const& gfield,
+                    WarpOptions const& options) {
+  auto const positions = position_field(field);
+  check_warp(shape_of(x), shape_of(gy), positions);
+  for_each_item(ws, "heliograd::warp_backward_positions", field.size() / 2,
+                WarpPositionGradient<B, Bent>{options, positions, motion, x.extent(0), x.data(), gy.data(), gfield,
+                                              x.extent(1), x.extent(2), x.extent(3)});
+}
+}  // namespace detail
 
 /// The gradient with respect to positions from memory, gfield = beta gfield + ...; zero outside and for `nearest`.
 template <class B>
 void warp_backward_positions(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& field,
                              ConstTensorRef<4, B> const& gy, Sink<4, B> const& gfield, WarpOptions const& options) {
-  auto const positions = position_field(field);
-  detail::check_warp(shape_of(x), shape_of(gy), positions);
-  for_each_item(ws, "heliograd::warp_backward_positions", field.size() / 2,
-                detail::WarpPositionGradient<B>{options, positions, x.extent(0), x.data(), gy.data(), gfield,
-                                                x.extent(1), x.extent(2), x.extent(3)});
+  detail::warp_positions<false, B>(ws, x, {}, field, gy, gfield, options);
+}
+
+/// gfield = beta gfield + how `warp_backward_positions` changes along a motion.
+template <class B>
+void warp_bend_positions(Workspace<B>& ws, ConstTensorRef<4, B> const& x,
+                         detail::WarpMotion<typename B::scalar_type> const& motion, ConstTensorRef<4, B> const& field,
+                         ConstTensorRef<4, B> const& gy, Sink<4, B> const& gfield, WarpOptions const& options) {
+  detail::warp_positions<true, B>(ws, x, motion, field, gy, gfield, options);
 }
 
 /// mask [n, p, q, 1] = 1 where the position lies on a pixel of an image of h x w pixels, else 0. Masked pixels hold the fill

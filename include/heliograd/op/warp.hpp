@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include <heliograd/kernel/warp.hpp>
 #include <heliograd/op/linear_map.hpp>
@@ -25,19 +26,43 @@ Var<4, B> warp_transpose(Var<4, B> gy, Shape<4> const& shape, Positions const& p
       Delivering<decltype(forward)>{forward});
 }
 
-/// The gradient of `warp` by pchip as an op of the image and of y's gradient. It can be differentiated, once.
+/// Records g, the gradient of `warp` to the image or to the positions, as an op of the image, the positions and y's gradient:
+/// its own gradient is a motion of what it is the gradient to. `field` is empty where the positions are those of nobody.
 template <class B, class Positions>
-Var<4, B> warp_slope(Var<4, B> x, Var<4, B> gy, Positions const& positions, WarpOptions const& options) {
+void record_slope(char const* name, Var<4, B> g, Var<4, B> x, Var<4, B> field, Var<4, B> gy, Positions const& positions,
+                  WarpOptions const& options, bool to_positions) {
+  using T = typename B::scalar_type;
+  g.tape().record(name, g, [=](Tape<B>& t) {
+    T const* const v = g.grad().data();
+    auto const motion = to_positions ? kernel::detail::WarpMotion<T>{nullptr, v} : kernel::detail::WarpMotion<T>{v};
+    if (gy.wants_grad()) kernel::warp_tangent<B>(t.workspace(), x.value, motion, positions, t.into(gy), options);
+    if (x.wants_grad() && (to_positions || options.method == Interpolation::pchip))
+      kernel::warp_bend<B>(t.workspace(), x.value, motion, positions, gy.value, t.into(x), options);
+    if constexpr (std::is_same_v<Positions, PositionField<T>>)
+      if (field.wants_grad())
+        kernel::warp_bend_positions<B>(t.workspace(), x.value, motion, field.value, gy.value, t.into(field), options);
+  });
+}
+
+/// The gradient of `warp` to the image as an op that can be differentiated, once.
+template <class B, class Positions>
+Var<4, B> warp_slope(Var<4, B> x, Var<4, B> field, Var<4, B> gy, Positions const& positions,
+                     WarpOptions const& options) {
   Tape<B>& tape = x.tape();
-  auto const g = tape.make(x.shape(), x.wants_grad() || gy.wants_grad());
+  auto const g = tape.make(x.shape(), x.wants_grad() || field.wants_grad() || gy.wants_grad());
   kernel::warp_backward<B>(tape.workspace(), x.value, positions, gy.value, {g.value, 0}, options);
+  if (g.wants_grad()) record_slope("heliograd::warp_slope", g, x, field, gy, positions, options, false);
+  return g;
+}
+
+/// The gradient of `warp` to the positions, likewise.
+template <class B>
+Var<4, B> warp_position_slope(Var<4, B> x, Var<4, B> field, Var<4, B> gy, WarpOptions const& options) {
+  Tape<B>& tape = x.tape();
+  auto const g = tape.make(field.shape(), x.wants_grad() || field.wants_grad() || gy.wants_grad());
+  kernel::warp_backward_positions<B>(tape.workspace(), x.value, field.value, gy.value, {g.value, 0}, options);
   if (g.wants_grad())
-    tape.record("heliograd::warp_slope", g, [=](Tape<B>& t) {
-      if (gy.wants_grad())
-        kernel::warp_pchip_tangent<B>(t.workspace(), x.value, g.grad(), positions, t.into(gy), options);
-      if (x.wants_grad())
-        kernel::warp_pchip_bend<B>(t.workspace(), x.value, g.grad(), positions, gy.value, t.into(x), options);
-    });
+    record_slope("heliograd::warp_position_slope", g, x, field, gy, position_field(field.value), options, true);
   return g;
 }
 
@@ -49,7 +74,7 @@ void record_warp(Var<4, B> x, Var<4, B> y, Positions const& positions, WarpOptio
   };
   x.tape().record("heliograd::warp", y, once, [=](Tape<B>& t, Var<4, B> gy) {
     if (!t.wants(x)) return;
-    t.deliver(x, options.method == Interpolation::pchip ? warp_slope(x, gy, positions, options)
+    t.deliver(x, options.method == Interpolation::pchip ? warp_slope(x, {}, gy, positions, options)
                                                         : warp_transpose(gy, x.shape(), positions, options));
   });
 }
@@ -65,7 +90,7 @@ void record_warp(Var<4, B> x, Var<4, B> y, Positions const& positions, WarpOptio
 ///          the derivative of the slopes is included. Linear methods can be differentiated to any order, pchip twice.
 /// Keeps    nothing.
 /// Cost     1, 4 or 16 pixels read per output pixel; backward a sort of the output pixels, 4 (h w + 4 p q) bytes of scratch,
-///          for pchip 16 p q c numbers more.
+///          for pchip up to 32 MB more.
 /// Throws   ShapeError for an image without pixels, or a field of another size.
 template <class B, class Positions>
 Var<4, B> warp(Var<4, B> x, Positions const& positions, std::size_t height, std::size_t width,
@@ -83,8 +108,9 @@ Var<4, B> warp(Var<4, B> x, Positions const& positions, std::size_t height, std:
 ///
 /// Shapes   x [n, h, w, c], positions [1, p, q, 2] or [n, p, q, 2] -> [n, p, q, c].
 /// Gradient to x as above; to the positions where options.method is not nearest: the derivative of the interpolation, zero
-///          outside. For bilinear it jumps at pixel centres (the derivative to the right is taken). Where positions want no
-///          gradient, it can be differentiated again.
+///          outside. For bilinear it jumps at pixel centres (the derivative to the right is taken). Twice differentiable, the
+///          linear methods to any order where the positions want no gradient. Between the jumps bilinear's second derivative to
+///          the positions is the mixed one alone.
 /// Throws   ShapeError for positions of another shape.
 template <class B>
 Var<4, B> warp(Var<4, B> x, Var<4, B> positions, WarpOptions options = {}) {
@@ -101,10 +127,17 @@ Var<4, B> warp(Var<4, B> x, Var<4, B> positions, WarpOptions options = {}) {
   kernel::warp<B>(tape.workspace(), x.value, field, y.value, options);
   if (x.wants_grad() && !positions.wants_grad()) detail::record_warp(x, y, field, options);
   if (positions.wants_grad())
-    tape.record("heliograd::warp", y, [=](Tape<B>& t) {
-      if (x.wants_grad()) kernel::warp_backward<B>(t.workspace(), x.value, field, y.grad(), t.into(x), options);
-      kernel::warp_backward_positions<B>(t.workspace(), x.value, positions.value, y.grad(), t.into(positions), options);
-    });
+    tape.record(
+        "heliograd::warp", y,
+        [=](Tape<B>& t) {
+          if (x.wants_grad()) kernel::warp_backward<B>(t.workspace(), x.value, field, y.grad(), t.into(x), options);
+          kernel::warp_backward_positions<B>(t.workspace(), x.value, positions.value, y.grad(), t.into(positions),
+                                             options);
+        },
+        [=](Tape<B>& t, Var<4, B> gy) {
+          if (t.wants(x)) t.deliver(x, detail::warp_slope(x, positions, gy, field, options));
+          if (t.wants(positions)) t.deliver(positions, detail::warp_position_slope(x, positions, gy, options));
+        });
   return y;
 }
 

@@ -17,6 +17,9 @@ struct KeysCubic {
   KOKKOS_FUNCTION double derivative(double d) const {
     return d <= 1 ? (3 * (a + 2) * d - 2 * (a + 3)) * d : a * ((3 * d - 10) * d + 8);
   }
+  KOKKOS_FUNCTION double second_derivative(double d) const {
+    return d <= 1 ? 6 * (a + 2) * d - 2 * (a + 3) : a * (6 * d - 10);
+  }
 };
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail
