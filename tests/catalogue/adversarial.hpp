@@ -53,7 +53,7 @@ struct Price {
 };
 
 /// Both sides of every game, for two discriminators of different sizes: real and fake verdicts of each.
-inline std::vector<heliograd::testing::OpCase> adversarial_cases() {
+inline std::vector<heliograd::testing::OpCase> game_cases() {
   using namespace heliograd::testing;
   using heliograd::loss::AdversarialOptions;
   using heliograd::loss::Game;
@@ -136,6 +136,12 @@ inline std::vector<heliograd::testing::OpCase> feature_matching_cases() {
          plain,
          true});
   }
+  return cases;
+}
+
+inline std::vector<heliograd::testing::OpCase> adversarial_cases() {
+  auto cases = cross_entropy_cases();
+  for (auto const& more : {game_cases(), feature_matching_cases()}) cases.insert(cases.end(), more.begin(), more.end());
   return cases;
 }
 

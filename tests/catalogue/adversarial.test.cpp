@@ -3,8 +3,4 @@
 
 #include "catalogue/check.hpp"
 
-TEST_CASE("catalogue: adversarial", "[catalogue][adversarial]") {
-  test::check_all(test::cross_entropy_cases());
-  test::check_all(test::adversarial_cases());
-  test::check_all(test::feature_matching_cases());
-}
+TEST_CASE("catalogue: adversarial", "[catalogue][adversarial]") { test::check_all(test::adversarial_cases()); }

@@ -14,7 +14,7 @@
 namespace test {
 
 /// Asks everything of every case of a family. With HELIOGRAD_RECORD=FOLDER in the environment, what was computed is left
-/// there as well, for comparison with other libraries and for the table of ops.
+/// there as well, for comparison with other libraries and for the table of ops: once in a test, of which the file has the name.
 void check_all(std::vector<heliograd::testing::OpCase> const& cases);
 
 /// Asks one short question, for thousands of cases in seconds: values and gradients exact on integers. Cases must be
