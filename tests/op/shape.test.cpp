@@ -36,3 +36,11 @@ TEST_CASE("slices, joins and permutations of any axis refuse what does not fit",
   CHECK_THROWS_AS(hg::permute(x, {0, 0, 1}), hg::UsageError);
   CHECK_THROWS_AS(hg::permute(x, {0, 1, 3}), hg::UsageError);
 }
+
+TEST_CASE("parts of a tensor have no negative number of channels", "[op]") {
+  using B = test::FloatBackend;
+  hg::Tape<B> tape;
+  auto const x = tape.constant(hg::make_zeros<B>("x", hg::Shape{2, 3}));
+  CHECK_THROWS_AS(hg::split_channels(x, 4, -1), hg::ShapeError);
+  CHECK_THROWS_AS(hg::split_channels(x, -1, 4), hg::ShapeError);
+}

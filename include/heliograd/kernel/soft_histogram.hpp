@@ -97,7 +97,7 @@ struct HistogramChunk {
     int const bins = 2 * axis.half + 1;
     double* const row = partial + item * static_cast<std::size_t>(bins);
     for (int k = 0; k < bins; ++k) row[k] = 0;
-    constexpr std::size_t tile = 64;
+    constexpr std::size_t tile = OnHost ? 64 : 1;
     T u[tile];
     unsigned char loud[tile];
     std::size_t quiet = 0;
@@ -180,7 +180,7 @@ struct VariationGradient {
     double const* const a = own + first_bin;
     double const* const b = other + first_bin;
     T const step = static_cast<T>(scale * static_cast<double>(*gmean)) * axis.per_log;
-    constexpr std::size_t tile = 64;
+    constexpr std::size_t tile = B::on_host ? 64 : 1;
     T u[tile], slope[tile];
     for (std::size_t first = sample * length + begin; first < sample * length + end; first += tile) {
       std::size_t const left = sample * length + end - first;

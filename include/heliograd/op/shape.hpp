@@ -46,7 +46,11 @@ template <int Rank, class B, std::size_t count>
 std::array<Var<Rank, B>, count> split_channels(Var<Rank, B> x, std::array<std::size_t, count> const& channels) {
   Shape<Rank> shape = x.shape();
   std::size_t total = 0;
-  for (std::size_t const c : channels) total += c;
+  for (std::size_t const c : channels) {
+    expect_shape(c <= shape[Rank - 1],
+                 "split_channels: a part is negative or has more channels than x " + to_string(shape));
+    total += c;
+  }
   expect_shape(total == shape[Rank - 1], "split_channels: the parts have " + std::to_string(total) +
                                              " channels together, x is " + to_string(shape));
   Tape<B>& tape = x.tape();
