@@ -272,6 +272,9 @@ struct WinogradProduct {
     T* const results = scratch + F::products * pixel_product();
     std::int64_t const step = result_product();
     TransformedFilters<F, T> const filters{panels, channels};
+    // What stays in a core's cache need not be fetched.
+    constexpr std::int64_t cache = std::int64_t{3} << 19;
+    bool const far = (F::products * pixel_product() + filters.size()) * static_cast<std::int64_t>(sizeof(T)) > cache;
     for (int panel = first_panel; panel < end_panel; ++panel) {
       int const width = filters.width(panel);
       for (int product = 0; product < F::products; ++product) {
@@ -286,7 +289,7 @@ struct WinogradProduct {
                           .out = results + product * step,
                           .out_pixel = width,
                           .columns = width,
-                          .next_filter = last && panel + 1 == end_panel ? nullptr : next,
+                          .next_filter = !far || (last && panel + 1 == end_panel) ? nullptr : next,
                           .next_pixels = last ? 0 : pixel_product()},
                          panels.vectors(panel), static_cast<int>(tiles));
       }
