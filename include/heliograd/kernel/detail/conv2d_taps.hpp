@@ -58,6 +58,11 @@ struct TapProducts {
   std::int64_t size() const {
     return static_cast<std::int64_t>(taps()) * g.images * g.out_height * g.out_width * width();
   }
+  /// out = beta out + the channels at `numbers`, which are there in whole vectors.
+  static void add(T const* numbers, T* out, T beta, int channels) {
+    for (int c = 0; c < channels; c += Simd<T>::size)
+      deliver<T>(out + c, beta, Simd<T>::load(numbers + c), std::min(channels - c, Simd<T>::size));
+  }
   T* row(int tap, int place) const {
     return products + (static_cast<std::int64_t>(tap) * g.images * g.out_height * g.out_width + place) * width();
   }
@@ -159,19 +164,15 @@ struct SumTapsForward {
   T beta;
 
   void operator()(int, std::int64_t pixel) const {
-    using V = Simd<T>;
     Conv2dGeometry const& g = from.g;
     int const column = static_cast<int>(pixel % g.out_width);
     int const row = static_cast<int>(pixel / g.out_width % g.out_height);
     int const image = static_cast<int>(pixel / g.out_width / g.out_height);
     T* const out = y + g.y_index(image, row, column, 0);
-    for (int c = 0; c < g.out_channels; c += V::size) {
-      V total = V::load(bias + c);
-      for (int tap = 0; tap < from.taps(); ++tap) {
-        TapWindow const window = TapWindow::of(g, tap);
-        if (window.has(row, column)) total += V::load(from.row(tap, window.place(image, row, column)) + c);
-      }
-      deliver<T>(out + c, beta, total, std::min(g.out_channels - c, V::size));
+    from.add(bias, out, beta, g.out_channels);
+    for (int tap = 0; tap < from.taps(); ++tap) {
+      TapWindow const window = TapWindow::of(g, tap);
+      if (window.has(row, column)) from.add(from.row(tap, window.place(image, row, column)), out, T(1), g.out_channels);
     }
   }
 };
@@ -281,23 +282,19 @@ struct SumTapsBackwardData {
   T beta;
 
   void operator()(int, std::int64_t pixel) const {
-    using V = Simd<T>;
     Conv2dGeometry const& g = from.g;
     int const column = static_cast<int>(pixel % g.width);
     int const row = static_cast<int>(pixel / g.width % g.height);
     int const image = static_cast<int>(pixel / g.width / g.height);
     T* const out = gx + g.x_index(image, row, column, 0);
-    for (int c = 0; c < g.in_channels; c += V::size) {
-      V total = V::load(bias + c);
-      for (int tap = 0; tap < from.taps(); ++tap) {
-        int const down = row + g.padding.top - tap / g.filter_width * g.dilation;
-        int const across = column + g.padding.left - tap % g.filter_width * g.dilation;
-        if (down < 0 || across < 0 || down % g.stride != 0 || across % g.stride != 0) continue;
-        TapWindow const window = TapWindow::of(g, tap);
-        if (window.has(down / g.stride, across / g.stride))
-          total += V::load(from.row(tap, window.place(image, down / g.stride, across / g.stride)) + c);
-      }
-      deliver<T>(out + c, beta, total, std::min(g.in_channels - c, V::size));
+    from.add(bias, out, beta, g.in_channels);
+    for (int tap = 0; tap < from.taps(); ++tap) {
+      int const down = row + g.padding.top - tap / g.filter_width * g.dilation;
+      int const across = column + g.padding.left - tap % g.filter_width * g.dilation;
+      if (down < 0 || across < 0 || down % g.stride != 0 || across % g.stride != 0) continue;
+      TapWindow const window = TapWindow::of(g, tap);
+      if (window.has(down / g.stride, across / g.stride))
+        from.add(from.row(tap, window.place(image, down / g.stride, across / g.stride)), out, T(1), g.in_channels);
     }
   }
 };
