@@ -61,6 +61,7 @@ BARS = [
     ("S1 step all losses 32^2 b32 fast", "memory_ratio", 0.40, 0.06),
     ("GAN step 256^2 b4", "memory_ratio", 0.75, 0.60),
     ("U-Net forward 1024^2 b1", "memory_ratio", 0.70, 0.45),
+    ("U-Net step 1024^2 b1", "memory_ratio", 1.0, 0.75),
     ("S1 forward 32^2 b32 fast", "speedup", 1.93, 1.98),
     ("S1 step all losses 32^2 b32 fast", "speedup", 1.93, 1.98),
     ("U-Net forward 256^2 b1", "speedup", 1.93, 1.98),

@@ -144,7 +144,7 @@ Work step(Model model, double learning_rate, hg::Shape<4> const& x_shape, hg::nn
   work.inputs["x"] = array(x);
   work.inputs["y"] = array(target);
   auto const trained = std::make_shared<Trained<Model>>(std::move(model), learning_rate);
-  auto const tape = std::make_shared<hg::Tape<B>>();
+  auto const tape = std::make_shared<hg::Tape<B>>(B::execution_space{}, hg::TapeOptions{.reuse_values = true});
   work.run = [=] {
     tape->clear();
     auto const cost = loss(trained->model(tape->constant(x), mode), tape->constant(target));
@@ -194,7 +194,9 @@ Work game(std::size_t n, std::size_t side) {
   work.inputs["y"] = array(y);
   auto judge = discriminator->model;  // the same weights, which do not learn
   hg::freeze(judge);
-  auto const tape = std::make_shared<hg::Tape<B>>(), judged = std::make_shared<hg::Tape<B>>();
+  hg::TapeOptions const lean{.reuse_values = true};
+  auto const tape = std::make_shared<hg::Tape<B>>(B::execution_space{}, lean);
+  auto const judged = std::make_shared<hg::Tape<B>>(B::execution_space{}, lean);
   auto const rng = std::make_shared<hg::Rng>(1);
   work.run = [=] {
     auto const mode = hg::nn::Mode::train(*rng);
@@ -247,11 +249,16 @@ std::vector<Entry> networks() {
   add("S1 forward 256^2 b1 fast", [] { return forward(super_resolution_network(), {1, 256, 256, 2}); });
   add("U-Net forward 256^2 b1", [] { return forward(unet(), {1, 256, 256, 1}); });
   add("U-Net forward 1024^2 b1", [] { return forward(unet(), {1, 1024, 1024, 1}); });
-  add("U-Net step 256^2 b4",
-      [] { return step(unet(), 2e-4, {4, 256, 256, 1}, hg::nn::Mode::apply_with_batch_statistics(), mse); });
+  for (auto const& [side, n] : {std::pair{256, 4}, std::pair{1024, 1}}) {
+    std::string const size = " " + std::to_string(side) + "^2 b" + std::to_string(n);
+    std::size_t const count = static_cast<std::size_t>(n), pixels = static_cast<std::size_t>(side);
+    add("U-Net step" + size, [=] {
+      return step(unet(), 2e-4, {count, pixels, pixels, 1}, hg::nn::Mode::apply_with_batch_statistics(), mse);
+    });
+    add("GAN step" + size, [=] { return game(count, pixels); });
+  }
   add("PatchGAN forward 256^2 b4", [] { return forward(patch_discriminator(), {4, 256, 256, 2}); });
   add("PatchGAN forward + backward 256^2 b4", [] { return gradients(patch_discriminator(), {4, 256, 256, 2}); });
-  add("GAN step 256^2 b4", [] { return game(4, 256); });
   add("MUNIT block forward 64^2", [] { return forward(munit_block(), {1, 64, 64, 256}); });
   add("MUNIT block forward + backward 64^2", [] { return gradients(munit_block(), {1, 64, 64, 256}); });
   return entries;

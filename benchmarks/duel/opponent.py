@@ -450,10 +450,11 @@ def works():
         table[f"S1 step all losses 32^2 b32 {accuracy}"] = SuperResolutionAllLosses
     for side in (256, 1024):
         table[f"U-Net forward {side}^2 b1"] = UNet
-    table["U-Net step 256^2 b4"] = UNetStep
+    for size in ("256^2 b4", "1024^2 b1"):
+        table[f"U-Net step {size}"] = UNetStep
+        table[f"GAN step {size}"] = Game
     table["PatchGAN forward 256^2 b4"] = PatchGan
     table["PatchGAN forward + backward 256^2 b4"] = PatchGanGradients
-    table["GAN step 256^2 b4"] = Game
     table["MUNIT block forward 64^2"] = MunitBlock
     table["MUNIT block forward + backward 64^2"] = MunitBlockGradients
     return table
