@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,18 +16,24 @@ namespace examples {
 /// Throws   OutputError where one cannot be written or exists already, UsageError where it is an input or named twice.
 inline void check_outputs(std::vector<std::string> const& outputs, std::vector<std::string> const& inputs,
                           bool overwrite) {
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    std::string const& out = outputs[i];
+  std::set<std::filesystem::path> named;
+  for (std::string const& out : outputs) {
     if (out.empty()) continue;
     heliograd::io::check_output(out, overwrite);
-    for (std::string const& in : inputs)
-      if (!in.empty() && heliograd::io::same_file(out, in))
-        throw heliograd::UsageError(out + ": is an input; give another name for the output");
-    for (std::size_t other = 0; other < i; ++other)
-      if (!outputs[other].empty() &&
-          std::filesystem::weakly_canonical(outputs[other]) == std::filesystem::weakly_canonical(out))
-        throw heliograd::UsageError("two outputs name the same file " + out + "; give each its own");
+    std::error_code none;
+    if (std::filesystem::exists(out, none))
+      for (std::string const& in : inputs)
+        if (!in.empty() && heliograd::io::same_file(out, in))
+          throw heliograd::UsageError(out + ": is an input; give another name for the output");
+    if (!named.insert(std::filesystem::weakly_canonical(out)).second)
+      throw heliograd::UsageError("two outputs name the same file " + out + "; give each its own");
   }
+}
+
+/// Whether a file is somewhere below a folder; both may be missing.
+inline bool lies_in(std::string const& file, std::string const& folder) {
+  auto const inner = std::filesystem::weakly_canonical(file), outer = std::filesystem::weakly_canonical(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 /// A whole text as a file, there complete or not at all.

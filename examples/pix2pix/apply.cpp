@@ -3,13 +3,13 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <set>
 
 #include <heliograd/io/fits.hpp>
 #include <heliograd/io/png.hpp>
 #include <heliograd/version.hpp>
 #include "commands.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "pairs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
@@ -116,25 +116,15 @@ int apply(ApplyOptions const& o, CommonOptions const& common) {
   // All that can be wrong with names is found before anything is written.
   if (!o.deviation.empty() && (several || o.samples < 2))
     throw hg::UsageError("--deviation goes with one image and --samples 2 or more");
-  std::set<std::string> names;
+  std::vector<std::string> outputs{o.deviation, o.png}, read{o.weights};
   for (Task const& task : tasks) {
-    if (!names.insert(task.output).second)
-      throw hg::UsageError(task.output + ": two images would have this name; translate them into different folders");
     std::error_code problem;
     if (several) fs::create_directories(fs::path(task.output).parent_path(), problem);
-    hg::io::check_output(task.output, common.overwrite);
-    for (std::string const& input : task.inputs)
-      for (std::string const& out : {task.output, o.deviation, o.png})
-        if (!out.empty() && hg::io::same_file(out, input))
-          throw hg::UsageError(out + ": is the input; give another name for the output");
+    outputs.push_back(task.output);
+    read.push_back(task.truth);
+    read.insert(read.end(), task.inputs.begin(), task.inputs.end());
   }
-  for (std::string const& out : {o.deviation, o.png}) {
-    if (out.empty()) continue;
-    hg::io::check_output(out, common.overwrite);
-    if (fs::weakly_canonical(out) == fs::weakly_canonical(tasks.front().output) ||
-        (out == o.png && !o.deviation.empty() && fs::weakly_canonical(out) == fs::weakly_canonical(o.deviation)))
-      throw hg::UsageError(out + ": is named twice; give each output its own file");
-  }
+  examples::check_outputs(outputs, read, common.overwrite);
 
   std::string const statistics = o.statistics.empty() ? s.inference : o.statistics;
   Inference inference{statistics != "running", statistics == "batch"};

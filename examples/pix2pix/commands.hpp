@@ -26,6 +26,7 @@ struct TrainOptions {
   std::string data;  ///< folder of a prepared set
   std::string out;
   std::string start;
+  std::string start_discriminator;
   bool resume = false;
   bool dry_run = false;
   int batch = -1;
@@ -37,6 +38,7 @@ struct TrainOptions {
   double beta1 = -1;
   double lambda_l1 = -1;
   std::string game;
+  std::string fall;
   int shift = -1;
   std::uint64_t validate_every = 1000;
   std::uint64_t save_every = 1000;
@@ -86,6 +88,7 @@ struct ImportOptions {
   SystemOptions system;
   std::string input;
   std::string output;
+  std::string network = "generator";
   std::string names = "pix2pix";
   bool dry_run = false;
 };
@@ -120,8 +123,15 @@ struct SynthesizeOptions {
   std::size_t bin = 1;
   double disk_radius = 0;
   std::size_t count = 64;
+  bool resume = false;
+  bool steady = false;  ///< nothing of the corona is left to chance
 };
 int synthesize(SynthesizeOptions const& options, CommonOptions const& common);
+
+struct InfoOptions {
+  std::string file;
+};
+int info(InfoOptions const& options, CommonOptions const& common);
 
 struct EvaluateOptions {
   std::string preset = "park2019-b";

@@ -246,7 +246,7 @@ std::vector<LoopPiece> loops_over(HostSpace& ws, Photosphere const& photosphere,
     std::size_t const i = std::min(at, below.size() - 1);
     feet[2 * k] = double(i % coarse.width) + rng.uniform(-0.5, 0.5);
     feet[2 * k + 1] = double(i / coarse.width) + rng.uniform(-0.5, 0.5);
-    chance[k] = std::exp(0.8 * rng.normal() - 0.32);  // heating comes and goes; its mean is 1
+    chance[k] = std::exp(options.spread * (rng.normal() - 0.5 * options.spread));  // its mean is 1
   }
   std::vector<float> points(count * most_points * 4);
   std::vector<std::size_t> lengths(count);

@@ -51,7 +51,8 @@ struct Photosphere {
 
 struct CoronaOptions {
   std::uint64_t seed = 1;
-  double pixels_per_loop = 26;    ///< of the photosphere
+  double pixels_per_loop = 26;  ///< of the photosphere
+  double spread = 0.8;  ///< of the logarithm of a loop's heating, which comes and goes; 0: the field says it all
   std::size_t coarse_side = 160;  ///< the field above is computed on at most so many points along a side
 };
 

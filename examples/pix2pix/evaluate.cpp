@@ -122,7 +122,6 @@ void print_against(Published const& table, std::string const& target) {
 int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
   std::optional<Published> table;
   if (!o.against.empty()) table = published(o.against);
-  examples::check_outputs({o.json, o.png}, {o.truth, o.prediction}, common.overwrite);
   if (o.data.empty() == o.truth.empty())
     throw hg::UsageError("give either --data SET and --prediction FOLDER, or --truth FILE and --prediction FILE");
   SystemOptions system_options;
@@ -155,6 +154,10 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
       throw hg::UsageError("--truth is one file, so --prediction is too; for a folder give --data");
     pairs.push_back({fs::path(o.prediction).filename().string(), o.prediction, o.truth});
   }
+
+  std::vector<std::string> inputs{o.data.empty() ? "" : o.data + "/pairs.csv"};
+  for (Pair const& pair : pairs) inputs.insert(inputs.end(), {pair.truth, pair.prediction});
+  examples::check_outputs({o.json, o.png}, inputs, common.overwrite);
 
   HostSpace ws;
   Summary summary;
@@ -193,8 +196,8 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
     try {
       m = measure(ws, Image(prediction.height, prediction.width, prediction.pixels),
                   Image(truth.height, truth.width, truth.pixels), *scaling, place);
-    } catch (hg::NumericalError const& error) {
-      throw hg::NumericalError(pair.prediction + ": " + error.what());
+    } catch (hg::InputError const& error) {
+      throw hg::InputError(pair.prediction + ": " + error.what());
     }
     disks += place.disk.has_value();
     missing += m.missing;

@@ -8,6 +8,7 @@
 #include <heliograd/io/safetensors.hpp>
 #include "commands.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 
 namespace pix2pix {
@@ -25,8 +26,9 @@ std::string torch_word(std::string path) {
   return path;
 }
 
-/// Names in the widespread PyTorch code of pix2pix: blocks within blocks, the outermost first.
-std::string nested_name(std::string const& path, int depth) {
+/// Names in the widespread PyTorch code of pix2pix: the generator's blocks within blocks, the outermost first.
+/// \param stages of the discriminator, its head not counted.
+std::string pix2pix_name(std::string const& path, int depth, int stages) {
   auto const words = [&] {
     std::vector<std::string> found;
     std::size_t from = 0;
@@ -35,6 +37,13 @@ std::string nested_name(std::string const& path, int depth) {
     found.push_back(path.substr(from));
     return found;
   }();
+  if (words[0] == "stages" ||
+      words[0] == "head") {  // the patch classifier is one sequence: conv, rectifier, conv, norm ...
+    bool const head = words[0] == "head", norm = !head && words[2] == "norm";
+    int const stage = head ? stages : std::stoi(words[1]);
+    std::string const tail = torch_word(norm ? "norm." + words.back() : words.back());
+    return "model." + std::to_string(norm ? 3 * stage : std::max(0, 3 * stage - 1)) + "." + tail.substr(norm ? 5 : 0);
+  }
   if (words.size() != 5 || words[0] != "unet") return {};  // "unet", "down", stage, "conv", "weight"
   bool const down = words[1] == "down";
   int const stage = std::stoi(words[2]);
@@ -94,19 +103,14 @@ std::vector<float> in_our_order(std::vector<float> const& theirs, std::vector<st
   return ours;
 }
 
-}  // namespace
-
-int import_weights(ImportOptions const& o, CommonOptions const& common) {
-  System const s = system_of(o.system);
-  if (o.output.empty() && !o.dry_run) throw hg::UsageError("import wants --output, or --dry-run");
-  if (!o.output.empty()) hg::io::check_output(o.output, common.overwrite);
+/// Finds the tensors of a network in a file, fills it and saves it.
+template <class Network>
+int import_network(Network network, System const& s, ImportOptions const& o, CommonOptions const& common) {
   hg::io::TensorFile const file(o.input);
-  Generator generator(s, common.seed);
-
   std::map<std::string, std::string> table;
   if (o.names != "pix2pix" && o.names != "own") table = table_of(o.names);
   auto const name_of = [&](std::string const& path) -> std::string {
-    if (o.names == "pix2pix") return nested_name(path, s.generator.depth);
+    if (o.names == "pix2pix") return pix2pix_name(path, s.generator.depth, s.discriminator.halvings + 1);
     if (o.names == "own") return torch_word(path);
     auto const at = table.find(path);
     return at == table.end() ? std::string{} : at->second;
@@ -116,7 +120,7 @@ int import_weights(ImportOptions const& o, CommonOptions const& common) {
   std::set<std::string> used;
   std::string missing, misshaped, unused;
   std::size_t missing_count = 0, misshaped_count = 0, unused_count = 0;
-  for (Slot const& slot : generator.slots()) {
+  for (Slot const& slot : network.slots()) {
     std::string const theirs = name_of(slot.path);
     auto const wanted = torch_shape(slot.shape);
     auto const* entry = theirs.empty() ? nullptr : file.find(theirs);
@@ -155,10 +159,21 @@ int import_weights(ImportOptions const& o, CommonOptions const& common) {
                          " check --preset, --depth, --width and --names; --dry-run lists all");
   }
   if (o.dry_run) return examples::success;
-  generator.fill(values);
-  generator.save(o.output, {{"imported", "from PyTorch"}}, common.overwrite);
+  network.fill(values);
+  network.save(o.output, {{"imported", "from PyTorch"}}, common.overwrite);
   if (!common.quiet) std::printf("%s  %zu tensors\n", o.output.c_str(), values.size());
   return examples::success;
+}
+
+}  // namespace
+
+int import_weights(ImportOptions const& o, CommonOptions const& common) {
+  System const s = system_of(o.system);
+  if (o.output.empty() && !o.dry_run) throw hg::UsageError("import wants --output, or --dry-run");
+  bool const table = o.names != "pix2pix" && o.names != "own";
+  examples::check_outputs({o.output}, {o.input, table ? o.names : ""}, common.overwrite);
+  return o.network == "generator" ? import_network(Generator(s, common.seed), s, o, common)
+                                  : import_network(Discriminator(s, common.seed), s, o, common);
 }
 
 }  // namespace pix2pix

@@ -48,6 +48,7 @@ void add_system(CLI::App& app, SystemOptions& o) {
       ->check(within(1e-3, 1e5));
   add_open(app, "--photon-bits", o.photon_bits, "Bits of DN/s at which AIA and EUVI saturate")
       ->check(within(1.0, 32.0));
+  app.add_option("--limit", o.limits, "The same for single channels, gauss or bits")->type_name("CHANNEL=VALUE");
 }
 
 void add_train(CLI::App& app, TrainOptions& o) {
@@ -56,6 +57,7 @@ void add_train(CLI::App& app, TrainOptions& o) {
   app.add_option("-o,--out", o.out, "Folder for weights, checkpoints, pictures and log")->type_name("FOLDER");
   app.add_option("--start", o.start, "Weights of the generator to begin with instead of random ones")
       ->type_name("FILE");
+  app.add_option("--start-discriminator", o.start_discriminator, "and those of the discriminator")->type_name("FILE");
   app.add_flag("--resume,--continue-train", o.resume, "Go on from the newest checkpoint in the folder, bit for bit");
   app.add_flag("--dry-run", o.dry_run, "Print the networks, memory and time per epoch; train nothing");
   add_open(app, "--batch,--batch-size", o.batch, "Images per step")->check(within(1, 4096));
@@ -67,6 +69,9 @@ void add_train(CLI::App& app, TrainOptions& o) {
       ->check(within(0, 1000000));
   add_open(app, "--epochs-decay,--n-epochs-decay", o.epochs_decay, "and epochs over which the rate falls to 0")
       ->check(within(0, 1000000));
+  app.add_option("--rate-falls,--lr-policy", o.fall,
+                 "linear: as --epochs-decay says; cosine: along half a cosine over all steps (default: linear)")
+      ->check(CLI::IsMember({"linear", "cosine"}));
   add_open(app, "--rate,--lr", o.rate, "Learning rate of Adam")->check(within(0.0, 10.0));
   add_open(app, "--beta1", o.beta1, "First memory of Adam")->check(within(0.0, 0.9999));
   add_open(app, "--lambda-l1,--lambda-L1", o.lambda_l1, "Weight of the mean absolute error")->check(within(0.0, 1e6));
@@ -153,6 +158,9 @@ void add_import(CLI::App& app, ImportOptions& o) {
       ->required()
       ->type_name("IN.safetensors");
   app.add_option("-o,--output", o.output, "Weights to write")->type_name("OUT.safetensors");
+  app.add_option("--network", o.network, "Which of the two: generator or discriminator")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"generator", "discriminator"}));
   app.add_option("--names", o.names, "What the tensors are called: pix2pix, own, or a table OURS,THEIRS")
       ->capture_default_str();
   app.add_flag("--dry-run", o.dry_run, "Print names and shapes side by side; write nothing");
@@ -211,6 +219,11 @@ void add_synthesize(CLI::App& app, SynthesizeOptions& o) {
   app.add_option("--bin", o.bin, "Of patches: average so many pixels of the field along a side first")
       ->capture_default_str()
       ->check(within(1, 64));
+  app.add_flag("--resume", o.resume, "Go on in a folder where the same command was stopped");
+  app.add_flag(
+      "--steady", o.steady,
+      "Of patches: leave nothing of the corona to chance; loops heated as the field says, eight times as many, "
+      "seen from above");
   app.add_option("--disk-radius", o.disk_radius, "Of disks, pixels (default: 392 of 1024)")->check(within(0.0, 8192.0));
   app.add_option("--count", o.count, "Pairs to make")->capture_default_str()->check(within(1, 1000000));
 }
@@ -238,11 +251,15 @@ void add_evaluate(CLI::App& app, EvaluateOptions& o) {
   app.add_option("--png", o.png, "How often each pair of true and predicted values occurs")->type_name("OUT.png");
 }
 
+void add_info(CLI::App& app, InfoOptions& o) {
+  app.add_option("file", o.file, "Weights")->required()->type_name("FILE.safetensors");
+}
+
 int train_with_recipe(TrainOptions const& options, CommonOptions const& common, CLI::App& command) {
-  return train(
-      options, common,
-      examples::recipe_of(command, {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out", "--data",
-                                    "--dry-run", "--start", "--save-every", "--picture-every", "--cache"}));
+  return train(options, common,
+               examples::recipe_of(command, {"--resume", "--overwrite", "--quiet", "--threads", "--config", "--out",
+                                             "--data", "--dry-run", "--start", "--start-discriminator", "--save-every",
+                                             "--picture-every", "--cache"}));
 }
 
 }  // namespace
@@ -263,6 +280,7 @@ int main(int argc, char** argv) {
     line.add("evaluate", "Measure translated images against the truth", p2p::add_evaluate, p2p::evaluate);
     line.add("select", "Find the channels from which the others follow best", p2p::add_select, p2p::select);
     line.add("import", "Take over weights of the same network from PyTorch", p2p::add_import, p2p::import_weights);
+    line.add("info", "Say what is in a file of weights", p2p::add_info, p2p::info);
     return line.run(argc, argv);
   });
 }

@@ -36,6 +36,11 @@ struct Players {
   HELIOGRAD_FIELDS(generator, discriminator)
 };
 
+/// Nothing but losses is read after a backward pass.
+constexpr hg::TapeOptions lean{.reuse_values = true};
+
+constexpr char const* discriminator_network = "pix2pix discriminator";
+
 /// A generator of its own for every use of random numbers.
 hg::Rng rng_for(std::uint64_t seed, std::uint64_t number, std::uint64_t use) {
   auto const bits = hg::RandomStream{seed, number}.block(use);
@@ -209,16 +214,17 @@ System const& Generator::system() const { return impl_->system; }
 
 std::size_t Generator::unit() const { return std::size_t{1} << impl_->system.generator.depth; }
 
-void Generator::load(std::string const& file) { hg::io::load_weights(file, impl_->model); }
+namespace {
 
-void Generator::save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const {
+void save_network(std::string const& file, auto const& model, std::map<std::string, std::string> const& description,
+                  std::map<std::string, std::string> const& about, bool overwrite) {
   hg::io::Metadata metadata;
-  for (auto const& [key, value] : metadata_of(impl_->system)) metadata[key] = value;
+  for (auto const& [key, value] : description) metadata[key] = value;
   for (auto const& [key, value] : about) metadata[key] = value;
-  hg::io::save_weights(file, impl_->model, metadata, {.overwrite = overwrite});
+  hg::io::save_weights(file, model, metadata, {.overwrite = overwrite});
 }
 
-std::vector<Slot> Generator::slots() const {
+std::vector<Slot> slots_of(auto& model) {
   std::vector<Slot> found;
   auto const note = [&](std::string const& path, auto const& tensor) {
     if (tensor.size() == 0) return;
@@ -227,17 +233,57 @@ std::vector<Slot> Generator::slots() const {
       shape.push_back(tensor.extent(axis));
     found.push_back({path, shape});
   };
-  hg::for_each_param([&](std::string const& path, auto const& param) { note(path, param.value); }, impl_->model);
-  hg::for_each_buffer([&](std::string const& path, auto const& buffer) { note(path, buffer); }, impl_->model);
+  hg::for_each_param([&](std::string const& path, auto const& param) { note(path, param.value); }, model);
+  hg::for_each_buffer([&](std::string const& path, auto const& buffer) { note(path, buffer); }, model);
   return found;
 }
 
-void Generator::fill(std::map<std::string, std::vector<float>> const& values) {
+void fill_network(auto& model, std::map<std::string, std::vector<float>> const& values) {
+  B::execution_space const exec{};
   auto const put = [&](std::string const& path, auto const& tensor) {
-    if (auto const at = values.find(path); at != values.end()) hg::from_host(impl_->tape.exec(), tensor, at->second);
+    if (auto const at = values.find(path); at != values.end()) hg::from_host(exec, tensor, at->second);
   };
-  hg::for_each_param([&](std::string const& path, auto& param) { put(path, param.value); }, impl_->model);
-  hg::for_each_buffer([&](std::string const& path, auto& buffer) { put(path, buffer); }, impl_->model);
+  hg::for_each_param([&](std::string const& path, auto& param) { put(path, param.value); }, model);
+  hg::for_each_buffer([&](std::string const& path, auto& buffer) { put(path, buffer); }, model);
+}
+
+}  // namespace
+
+void Generator::load(std::string const& file) { hg::io::load_weights(file, impl_->model); }
+
+void Generator::save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const {
+  save_network(file, impl_->model, metadata_of(impl_->system), about, overwrite);
+}
+
+std::vector<Slot> Generator::slots() const { return slots_of(impl_->model); }
+
+void Generator::fill(std::map<std::string, std::vector<float>> const& values) { fill_network(impl_->model, values); }
+
+struct Discriminator::Impl {
+  System system;
+  nn::PatchDiscriminator<B> model;
+};
+
+Discriminator::Discriminator(System const& system, std::uint64_t seed)
+    : impl_(std::make_shared<Impl>(Impl{system, {}})) {
+  hg::Rng rng = rng_for(seed, ~std::uint64_t{0}, 0);
+  impl_->model = discriminator_of<B>(rng, system);
+}
+
+void Discriminator::load(std::string const& file) {
+  system_from(hg::io::read_metadata(file), file, discriminator_network);
+  hg::io::load_weights(file, impl_->model);
+}
+
+void Discriminator::save(std::string const& file, std::map<std::string, std::string> const& about,
+                         bool overwrite) const {
+  save_network(file, impl_->model, metadata_of(impl_->system, discriminator_network), about, overwrite);
+}
+
+std::vector<Slot> Discriminator::slots() const { return slots_of(impl_->model); }
+
+void Discriminator::fill(std::map<std::string, std::vector<float>> const& values) {
+  fill_network(impl_->model, values);
 }
 
 std::vector<float> Generator::run(std::size_t height, std::size_t width, std::vector<float> const& image,
@@ -271,12 +317,13 @@ struct Trainer::Impl {
   std::uint64_t seed;
   std::size_t parts;
   Generator generator;
+  std::optional<Discriminator> opponent;
   Players players;
   nn::PatchDiscriminator<B> judge;  // the discriminator as constants: it shares its memory
   hg::FlatStore<B> generator_store;
   std::optional<hg::FlatStore<B>> discriminator_store;
   std::optional<hg::optim::Adam<B>> generator_adam, discriminator_adam;
-  hg::Tape<B> drawing, judging;
+  hg::Tape<B> drawing{{}, lean}, judging{{}, lean};
   Tensor input, target, fake;
 
   Impl(System const& s, std::uint64_t the_seed, std::size_t accumulate)
@@ -293,9 +340,9 @@ struct Trainer::Impl {
     generator_adam.emplace(generator_store, adam);
     players.generator = model;
     if (t.game == Game::none) return;
-    hg::Rng rng = rng_for(seed, ~std::uint64_t{0}, 0);
-    players.discriminator = discriminator_of<B>(rng, system);
-    discriminator_store.emplace(players.discriminator);
+    opponent.emplace(system, seed);
+    discriminator_store.emplace(opponent->impl().model);
+    players.discriminator = opponent->impl().model;
     discriminator_adam.emplace(*discriminator_store, adam);
     judge = players.discriminator;
     hg::freeze(judge);
@@ -442,6 +489,8 @@ Trainer::~Trainer() = default;
 
 Generator const& Trainer::generator() const { return impl_->generator; }
 
+Discriminator const* Trainer::discriminator() const { return impl_->opponent ? &*impl_->opponent : nullptr; }
+
 Losses Trainer::step(Batch const& batch, std::uint64_t number, double rate) { return impl_->step(batch, number, rate); }
 
 namespace {
@@ -558,7 +607,7 @@ Budget budget_of(System const& system, std::size_t batch, std::size_t accumulate
   hg::Shape const image{part, side, side, std::size_t{1}};
   hg::Shape const images{part, side, side, system.inputs.size()};
   Tensor const none;
-  hg::Tape<B> drawing({}, {.dry = true}), judging({}, {.dry = true});
+  hg::Tape<B> drawing({}, {.dry = true, .reuse_values = true}), judging({}, {.dry = true, .reuse_values = true});
   auto const x_memory = hg::make_tensor<B>("x", images), y_memory = hg::make_tensor<B>("y", image);
   hg::Rng random(1);
   auto const mode = nn::Mode::train(random);

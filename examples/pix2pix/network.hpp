@@ -62,6 +62,28 @@ class Generator {
   std::shared_ptr<Impl> impl_;
 };
 
+/// The generator's opponent, where it is read and written by itself.
+class Discriminator {
+ public:
+  /// Random weights.
+  Discriminator(System const& system, std::uint64_t seed);
+
+  /// \name Weights.
+  ///@{
+  /// Throws   InputError naming the file if it is missing, damaged or of another network.
+  void load(std::string const& file);
+  void save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const;
+  std::vector<Slot> slots() const;
+  void fill(std::map<std::string, std::vector<float>> const& values);
+  ///@}
+
+  struct Impl;
+  Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
 /// Pairs to learn from: input [count, side, side, inputs] and target [count, side, side].
 struct Batch {
   std::size_t count = 0, side = 0;
@@ -85,6 +107,8 @@ class Trainer {
   ~Trainer();
 
   Generator const& generator() const;
+  /// Null if there is no game.
+  Discriminator const* discriminator() const;
 
   /// One turn of each player. Everything random is a function of seed and number.
   Losses step(Batch const& batch, std::uint64_t number, double rate);

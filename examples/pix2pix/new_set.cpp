@@ -14,8 +14,12 @@ namespace pix2pix {
 namespace hg = heliograd;
 namespace fs = std::filesystem;
 
-void open_set(std::string const& folder, bool resume, bool overwrite) {
+void open_set(std::string const& folder, std::vector<std::string> const& originals, bool resume, bool overwrite) {
   if (folder.empty()) throw hg::OutputError("--out is empty; give a folder");
+  for (std::string const& file : originals)
+    if (examples::lies_in(file, folder))
+      throw hg::UsageError(file + ": is an input and lies in " + folder +
+                           ", which is written to; keep originals and sets in different folders");
   std::error_code problem;
   if (fs::exists(folder + "/pairs.csv", problem) && !resume && !overwrite)
     throw hg::OutputError(folder +

@@ -12,8 +12,10 @@
 namespace pix2pix {
 
 /// Makes the folder of a set, or takes the one that is there.
-/// Throws   OutputError if it holds a set already and neither `resume` nor `overwrite` allows for it, or cannot be made.
-void open_set(std::string const& folder, bool resume, bool overwrite);
+/// \param originals what the set is made from.
+/// Throws   OutputError if it holds a set already and neither `resume` nor `overwrite` allows for it, or cannot be made,
+///          UsageError if one of the originals lies in it.
+void open_set(std::string const& folder, std::vector<std::string> const& originals, bool resume, bool overwrite);
 
 /// Writes pairs.csv. Each line has split, time and one cell for each channel.
 void write_pairs(std::string const& folder, std::vector<std::string> const& channels,

@@ -10,6 +10,7 @@
 
 #include <heliograd/data/augment.hpp>
 #include <heliograd/io/fits.hpp>
+#include "rng_for.hpp"
 
 namespace pix2pix {
 
@@ -97,10 +98,13 @@ Stack read_stack(std::vector<std::string> const& files, std::vector<Scaling> con
                            size_text(image.height, image.width) + ", expected " + size_text(stack.height, stack.width) +
                            ")");
     }
+    std::size_t missing = 0;
     for (std::size_t i = 0; i < image.pixels.size(); ++i) {
       stack.values[i * files.size() + c] = scalings[c].to_network(image.pixels[i]);
-      if (!std::isfinite(image.pixels[i])) ++stack.missing;
+      missing += !std::isfinite(image.pixels[i]);
     }
+    if (missing == image.pixels.size()) throw hg::InputError(files[c] + ": no pixel has a value; leave this image out");
+    stack.missing += missing;
   }
   return stack;
 }
@@ -158,14 +162,10 @@ Batch PairSource::operator()(std::uint64_t number) const {
   auto const count = static_cast<std::size_t>(system_.training.batch);
   auto const side = static_cast<std::size_t>(system_.preparation.side);
   auto const margin = static_cast<std::size_t>(system_.training.shift);
-  auto const generator = [&](std::uint64_t stream, std::uint64_t block) {
-    auto const bits = hg::RandomStream{seed_, stream}.block(block);
-    return hg::Rng(std::uint64_t{bits.word[0]} << 32 | bits.word[1]);
-  };
   Batch batch{count, side, std::vector<float>(count * side * side * system_.inputs.size()),
               std::vector<float>(count * side * side)};
   std::vector<float> window_values(side * side * (system_.inputs.size() + 1));
-  hg::Rng places = generator(~std::uint64_t{1}, number);
+  hg::Rng places = examples::rng_for(seed_, ~std::uint64_t{1}, number);
   std::size_t const inputs = system_.inputs.size();
   for (std::size_t n = 0; n < count; ++n) {
     std::uint64_t const item = number * count + n;
@@ -174,7 +174,7 @@ Batch PairSource::operator()(std::uint64_t number) const {
     if (order.empty()) {
       order.resize(rows_.size());
       std::iota(order.begin(), order.end(), std::size_t{0});
-      hg::Rng shuffle = generator(~std::uint64_t{2}, epoch);
+      hg::Rng shuffle = examples::rng_for(seed_, ~std::uint64_t{2}, epoch);
       for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[shuffle.below(i)]);
     }
     Row const& row = rows_[order[item % rows_.size()]];

@@ -42,11 +42,16 @@ io::Picture draw_grid(std::vector<Shown> const& shown, System const& system, std
                                 one.width, one.input.data() + c, inputs, panel_side));
     panels.push_back(
         panel_of(system.target, "generated", target, one.height, one.width, one.output.data(), 1, panel_side));
-    if (with_truth)
-      panels.push_back(
-          panel_of(system.target, "truth " + one.name, target, one.height, one.width, one.truth.data(), 1, panel_side));
+    if (!with_truth) continue;
+    panels.push_back(
+        panel_of(system.target, "truth " + one.name, target, one.height, one.width, one.truth.data(), 1, panel_side));
+    std::vector<float> difference(one.truth.size());
+    for (std::size_t i = 0; i < difference.size(); ++i) difference[i] = one.output[i] - one.truth[i];
+    panels.push_back(
+        panel_of(system.target, "difference", target, one.height, one.width, difference.data(), 1, panel_side));
+    panels.back().map = io::ColourMap::gray;
   }
-  return io::draw_figure(panels, {.title = title, .columns = inputs + 1 + (with_truth ? 1 : 0)});
+  return io::draw_figure(panels, {.title = title, .columns = inputs + (with_truth ? 3 : 1)});
 }
 
 }  // namespace pix2pix

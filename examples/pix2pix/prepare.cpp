@@ -367,7 +367,7 @@ int prepare(PrepareOptions const& o, CommonOptions const& common) {
   auto const files = files_among(o.inputs, {".fits", ".fts", ".fit", ".fits.gz", ".fits.fz", ".png"});
   if (files.empty()) throw hg::InputError(o.inputs.front() + ": holds no FITS file and no PNG of a drawing");
   bool const resume = o.resume;
-  open_set(o.out, resume, common.overwrite);
+  open_set(o.out, files, resume, common.overwrite);
 
   Frame frame;
   frame.side = std::size_t(system.preparation.side);

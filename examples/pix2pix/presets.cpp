@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <sstream>
+#include <type_traits>
 
 #include <heliograd/base/error.hpp>
 
@@ -130,6 +132,22 @@ System preset_of(std::string const& name, std::string const& variant) {
   throw hg::UsageError("--preset: there is no '" + name + "'; pix2pix train --help lists them");
 }
 
+/// Takes CHANNEL=VALUE as the limit of that channel's scaling. False if it is none.
+bool take_limit(System& s, std::string const& text) {
+  auto const equals = text.find('=');
+  if (equals == std::string::npos) return false;
+  std::string const channel = text.substr(0, equals);
+  if (channel != s.target && std::find(s.inputs.begin(), s.inputs.end(), channel) == s.inputs.end()) return false;
+  auto const law = scaling_of(s.preparation, channel).law;
+  double value = 0;
+  auto const [end, problem] = std::from_chars(text.data() + equals + 1, text.data() + text.size(), value);
+  double const low = law == Scaling::Law::field ? 1e-3 : 1, high = law == Scaling::Law::field ? 1e5 : 32;
+  if (problem != std::errc{} || *end != 0 || law == Scaling::Law::share || !(value >= low && value <= high))
+    return false;
+  s.preparation.limits[channel] = value;
+  return true;
+}
+
 }  // namespace
 
 std::vector<std::string> const& aia_channels() {
@@ -176,6 +194,10 @@ System system_of(SystemOptions const& o) {
   }
   if (o.field_limit > 0) s.preparation.field_limit = o.field_limit;
   if (o.photon_bits > 0) s.preparation.photon_bits = o.photon_bits;
+  for (std::string const& text : o.limits)
+    if (!take_limit(s, text))
+      throw hg::UsageError("--limit: expected CHANNEL=GAUSS or CHANNEL=BITS, of a channel of the system (found '" +
+                           text.substr(0, 40) + "')");
   if (s.generator.attention_stage >= s.generator.depth)
     throw hg::UsageError("--depth: the attention looks at map " + std::to_string(s.generator.attention_stage) +
                          ", so the generator needs more halvings than that");
@@ -190,9 +212,14 @@ System system_of(SystemOptions const& o) {
 }
 
 Scaling scaling_of(Preparation const& p, std::string const& channel) {
-  if (channel.starts_with("hmi") || channel.starts_with("mdi")) return {Scaling::Law::field, p.field_limit, p.levels};
+  auto const limit = [&](double usual) {
+    auto const own = p.limits.find(channel);
+    return own == p.limits.end() ? usual : own->second;
+  };
+  if (channel.starts_with("hmi") || channel.starts_with("mdi"))
+    return {Scaling::Law::field, limit(p.field_limit), p.levels};
   if (channel.starts_with("aia") || channel.starts_with("euvi"))
-    return {Scaling::Law::photons, p.photon_bits, p.levels};
+    return {Scaling::Law::photons, limit(p.photon_bits), p.levels};
   if (channel.starts_with("drawing")) return {Scaling::Law::share, 1, p.levels};
   throw hg::UsageError("channel '" + channel +
                        "': nobody knows its units; names begin with hmi, mdi, aia, euvi or drawing");
@@ -226,31 +253,32 @@ void for_each_number(Design& s, Visit const& visit) {
 
 }  // namespace
 
-std::map<std::string, std::string> metadata_of(System const& s) {
-  std::map<std::string, std::string> m{{"network", "pix2pix"}, {"preset", s.preset},       {"variant", s.variant},
-                                       {"target", s.target},   {"inference", s.inference}, {"source", s.source}};
-  std::string inputs;
-  for (std::string const& channel : s.inputs) inputs += (inputs.empty() ? "" : ",") + channel;
-  m["inputs"] = inputs;
-  for_each_number(s, [&](char const* key, auto const& value) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.17g", static_cast<double>(value));
-    m[key] = text;
-  });
+std::map<std::string, std::string> metadata_of(System const& s, std::string const& network) {
+  std::map<std::string, std::string> m{{"network", network}, {"preset", s.preset},       {"variant", s.variant},
+                                       {"target", s.target}, {"inference", s.inference}, {"source", s.source}};
+  auto const text = [](double value) {
+    char digits[40];
+    std::snprintf(digits, sizeof digits, "%.17g", value);
+    return std::string(digits);
+  };
+  auto const append = [&](char const* key, std::string const& word) { m[key] += (m[key].empty() ? "" : ",") + word; };
+  for (std::string const& channel : s.inputs) append("inputs", channel);
+  for (auto const& [channel, limit] : s.preparation.limits) append("limits", channel + "=" + text(limit));
+  for_each_number(s, [&](char const* key, auto const& value) { m[key] = text(static_cast<double>(value)); });
   return m;
 }
 
-System system_from(std::map<std::string, std::string> const& m, std::string const& file) {
+System system_from(std::map<std::string, std::string> const& m, std::string const& file, std::string const& network) {
   auto const text = [&](char const* key) {
     auto const at = m.find(key);
     if (at == m.end())
       throw hg::InputError(file + ": says no " + key + "; give weights that pix2pix train or pix2pix import wrote");
     return at->second;
   };
-  if (auto const at = m.find("network"); at == m.end() || at->second != "pix2pix")
+  if (auto const at = m.find("network"); at == m.end() || at->second != network)
     throw hg::InputError(file + ": holds another network (found '" +
-                         (at == m.end() ? std::string("none") : at->second.substr(0, 40)) +
-                         "', expected 'pix2pix'); weights of PyTorch are taken over by pix2pix import");
+                         (at == m.end() ? std::string("none") : at->second.substr(0, 40)) + "', expected '" + network +
+                         "'); weights of PyTorch are taken over by pix2pix import");
   System s;
   s.preset = text("preset");
   s.variant = text("variant");
@@ -262,17 +290,35 @@ System system_from(std::map<std::string, std::string> const& m, std::string cons
   for_each_number(s, [&](char const* key, auto& value) {
     std::string const word = text(key);
     double number = 0;
+    using Value = std::remove_reference_t<decltype(value)>;
+    double const most = std::is_same_v<Value, bool> ? 1 : 1e6, least = std::is_same_v<Value, bool> ? 0 : -1;
     auto const [end, problem] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (problem != std::errc{} || end != word.data() + word.size() || !(number >= -1 && number <= 1e6))
+    bool const whole = std::is_floating_point_v<Value> || number == std::floor(number);
+    if (problem != std::errc{} || end != word.data() + word.size() || !(number >= least && number <= most) || !whole)
       throw hg::InputError(file + ": " + key + " makes no sense (found '" + word.substr(0, 30) + "')");
-    value = static_cast<std::remove_reference_t<decltype(value)>>(number);
+    value = static_cast<Value>(number);
   });
+  try {
+    for (std::string const& channel : s.inputs) scaling_of(s.preparation, channel);
+    scaling_of(s.preparation, s.target);
+  } catch (hg::UsageError const& error) {
+    throw hg::InputError(file + ": " + error.what());
+  }
+  if (auto const at = m.find("limits"); at != m.end()) {
+    std::istringstream limits(at->second);
+    for (std::string limit; std::getline(limits, limit, ',');)
+      if (!take_limit(s, limit))
+        throw hg::InputError(file + ": limits makes no sense (found '" + limit.substr(0, 40) + "')");
+  }
   auto const& g = s.generator;
+  auto const& p = s.preparation;
   if (s.inputs.empty() || s.inputs.size() > 16 || g.depth < 1 || g.depth > 12 || g.base < 1 || g.base > 1024 ||
       g.widest < 1 || g.widest > 4096 || g.attention_stage >= g.depth || int(g.attention) < 0 ||
       int(g.attention) > int(Attention::rhp_answer) || int(g.bias) < 0 ||
-      int(g.bias) > int(GeneratorDesign::Bias::none) || !(g.dropout >= 0 && g.dropout < 1) || !(g.norm_epsilon > 0) ||
-      !(s.preparation.field_limit > 0) || !(s.preparation.photon_bits > 0))
+      int(g.bias) > int(GeneratorDesign::Bias::none) || !(g.dropout >= 0 && g.dropout < 1) || g.dropped_stages < 0 ||
+      !(g.norm_epsilon > 0 && g.norm_epsilon < 1) || !(p.field_limit > 0) ||
+      !(p.photon_bits > 0 && p.photon_bits <= 32) || p.side < 1 || p.levels < 0 || p.disk_radius < 0 ||
+      (s.inference != "running" && s.inference != "batch"))
     throw hg::InputError(file + ": describes a network that cannot be; it is damaged, or made by another program");
   return s;
 }

@@ -43,6 +43,9 @@ struct DiscriminatorDesign {
 
 enum class Game { none, vanilla, lsgan };
 
+/// How the rate falls: along a straight line over the last epochs, or along half a cosine over all steps.
+enum class Fall { line, cosine };
+
 /// How a system learns.
 struct Training {
   Game game = Game::vanilla;
@@ -59,8 +62,9 @@ struct Training {
   std::int64_t steps = 500000;  ///< 0: epochs count
   int epochs = 0;               ///< at the full rate
   int epochs_decay = 0;         ///< while it falls to 0
-  int shift = 15;               ///< pixels of the padding that crops are drawn from
-  double outside = 0;           ///< what the padding holds, in the network's numbers
+  Fall fall = Fall::line;
+  int shift = 15;      ///< pixels of the padding that crops are drawn from
+  double outside = 0;  ///< what the padding holds, in the network's numbers
 };
 
 /// What the images of a set are, for those who make one.
@@ -69,6 +73,7 @@ struct Preparation {
   double disk_radius = 392;  ///< pixels; 0: images are remapped to heliographic coordinates
   double field_limit = 3000;
   double photon_bits = 14;
+  std::map<std::string, double> limits;  ///< of channels that have one of their own, gauss or bits
   int levels = 0;
 };
 
@@ -102,6 +107,7 @@ struct SystemOptions {
   int widest = -1;  ///< most channels of any stage
   double field_limit = -1;
   double photon_bits = -1;
+  std::vector<std::string> limits;  ///< CHANNEL=VALUE, for channels that differ from the others of their kind
 };
 
 /// The passbands of AIA that the papers use, by increasing number.
@@ -117,9 +123,11 @@ Scaling scaling_of(Preparation const& preparation, std::string const& channel);
 
 /// \name What a file of weights says about itself: enough to apply it.
 ///@{
-std::map<std::string, std::string> metadata_of(System const& system);
+/// \param network which of the system's networks the file holds.
+std::map<std::string, std::string> metadata_of(System const& system, std::string const& network = "pix2pix");
 /// Throws   InputError naming the file if something is missing or makes no sense.
-System system_from(std::map<std::string, std::string> const& metadata, std::string const& file);
+System system_from(std::map<std::string, std::string> const& metadata, std::string const& file,
+                   std::string const& network = "pix2pix");
 ///@}
 
 }  // namespace pix2pix

@@ -36,10 +36,6 @@ Image reduced(HostSpace& ws, Image const& image, std::size_t factor) {
   return small;
 }
 
-double correlation(HostSpace& ws, Image const& a, Image const& b) {
-  return hm::pearson<Host>(ws, a.map(), b.map()).value();
-}
-
 /// SSIM of windows, computed where networks run: the host's kernels for it are vector code, which compilers for GPUs do not take.
 double windowed_ssim(Image const& prediction, Image const& truth, hg::SsimOptions const& options) {
   using B = hg::Backend<Kokkos::DefaultExecutionSpace, float>;
@@ -80,7 +76,22 @@ std::pair<std::optional<Region>, std::optional<Region>> regions(Image const& amo
   return {most, least};
 }
 
+double correlation(HostSpace& ws, Image const& a, Image const& b) {
+  return hm::pearson<Host>(ws, a.map(), b.map()).value();
+}
+
 }  // namespace
+
+double correlation_within(HostSpace& ws, Image prediction, Image truth, Scaling const& scaling, double radius) {
+  double const y = 0.5 * double(truth.height - 1), x = 0.5 * double(truth.width - 1);
+  for (std::size_t i = 0; i < truth.pixels.size(); ++i) {
+    bool const inside = std::hypot(double(i / truth.width) - y, double(i % truth.width) - x) <= radius;
+    prediction.pixels[i] = inside ? scaling.to_physical(prediction.pixels[i]) : float(nan);
+    truth.pixels[i] = inside ? scaling.to_physical(truth.pixels[i]) : float(nan);
+  }
+  double const found = correlation(ws, prediction, truth);
+  return std::isfinite(found) ? found : 0;
+}
 
 Place place_of(hg::io::FitsHeader const& header, std::size_t height, std::size_t width) {
   Place place;
@@ -118,7 +129,7 @@ Measured measure(HostSpace& ws, Image const& prediction, Image const& truth, Sca
     else
       p.pixels[i] = t.pixels[i] = float(nan);
   }
-  if (counted < 2) throw hg::NumericalError("no pixel has a value in both the prediction and the truth");
+  if (counted < 2) throw hg::InputError("no pixel has a value in both the prediction and the truth");
   auto const add = [&](std::string name, double value) { m.scores.push_back({std::move(name), value}); };
   auto const pm = p.map(), tm = t.map();
 

@@ -41,9 +41,13 @@ struct Measured {
   std::size_t missing = 0;  ///< pixels on the disk that have no value in one of both
 };
 
-/// Throws   NumericalError if no pixel of both counts.
+/// Throws   InputError if no pixel of both counts.
 Measured measure(HostSpace& ws, Image const& prediction, Image const& truth, Scaling const& scaling,
                  Place const& place);
+
+/// Pearson's correlation, in physical units, of two images in the networks' numbers, over the pixels within a radius of the
+/// middle; 0 if one is constant there.
+double correlation_within(HostSpace& ws, Image prediction, Image truth, Scaling const& scaling, double radius);
 
 /// Frequencies from here on, in cycles a pixel, are detail.
 inline constexpr double detail_frequency = 0.125;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -14,6 +15,7 @@
 #include "outputs.hpp"
 #include "pairs.hpp"
 #include "program.hpp"
+#include "scores.hpp"
 
 /// \file
 /// The search of Lim et al. 2021 for the channels from which the others follow: one channel is chosen after the other, each
@@ -86,28 +88,15 @@ double score_of(Generator const& generator, PairSet const& set, std::string cons
   channels.push_back(s.target);
   auto const rows = set.rows(split, channels);
   Scaling const scaling = scaling_of(s.preparation, s.target);
+  HostSpace ws;
   double total = 0;
   for (Row const& row : rows) {
     Stack const pair =
         middle_of(read_pair(set, row, s), static_cast<std::size_t>(s.preparation.side), generator.unit());
     auto const y = generator.run(pair.height, pair.width, channels_of(pair, 0, s.inputs.size()), {});
     auto const truth = channels_of(pair, s.inputs.size(), s.inputs.size() + 1);
-    double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
-    for (int pass = 0; pass < 2; ++pass)  // means, then deviations from them
-      for (std::size_t i = 0; i < y.size(); ++i) {
-        double const dy = double(i / pair.width) - 0.5 * double(pair.height - 1);
-        double const dx = double(i % pair.width) - 0.5 * double(pair.width - 1);
-        if (!whole && std::hypot(dx, dy) > s.preparation.disk_radius) continue;
-        double const p = static_cast<double>(scaling.to_physical(y[i]));
-        double const t = static_cast<double>(scaling.to_physical(truth[i]));
-        if (pass == 0) {
-          ++n, a += p, b += t;
-        } else {
-          double const u = p - a / n, v = t - b / n;
-          aa += u * u, bb += v * v, ab += u * v;
-        }
-      }
-    total += aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+    total += correlation_within(ws, Image(pair.height, pair.width, y), Image(pair.height, pair.width, truth), scaling,
+                                whole ? std::numeric_limits<double>::infinity() : s.preparation.disk_radius);
   }
   return total / double(rows.size());
 }

@@ -17,6 +17,7 @@
 #include "pointing_cards.hpp"
 #include "program.hpp"
 #include "progress.hpp"
+#include "rng_for.hpp"
 #include "sources.hpp"
 #include "units.hpp"
 
@@ -66,8 +67,12 @@ Source read_source(std::string const& path, Scene scene) {
     throw hg::InputError(path + ": is no magnetogram (found BUNIT '" + unit.substr(0, 30) +
                          "', expected Gauss or Mx/cm^2)");
   s.region = h.text("HARPNUM").value_or(s.name.substr(0, s.name.find('.')));
-  for (float& b : file.pixels)
+  float strongest = 0;
+  for (float& b : file.pixels) {
     if (!(std::fabs(b) <= 20000)) b = 0;  // nothing on the Sun is stronger
+    strongest = std::max(strongest, std::fabs(b));
+  }
+  if (!(strongest > 0)) throw hg::InputError(path + ": no pixel has a field; give another magnetogram");
   s.photosphere.field = Image(file.height, file.width, std::move(file.pixels));
   std::string const type = h.text("CTYPE1").value_or("");
   if (type.starts_with("CRLN")) {
@@ -147,7 +152,7 @@ void add_loops(Image& image, std::vector<LoopPiece> const& pieces, Passband cons
 }
 
 hg::io::FitsHeader header_of(Source const& s, std::string const& channel, std::string const& time, std::size_t index,
-                             std::uint64_t seed) {
+                             std::uint64_t seed, std::string const& recipe) {
   hg::io::FitsHeader h;
   h.set("TELESCOP", "synthetic", "no instrument has seen this");
   h.set("CONTENT", channel == "hmi" ? "REAL FIELD, CUT AND TURNED" : "SYNTHETIC " + channel);
@@ -157,7 +162,26 @@ hg::io::FitsHeader header_of(Source const& s, std::string const& channel, std::s
   h.set("PARENT", s.name, "whose field it is");
   h.set("SEED", static_cast<std::int64_t>(seed), "of the random numbers");
   h.set("PAIR", index);
+  h.set("RECIPE", recipe, "what else decides what it is");
   return h;
+}
+
+/// Whether all images of a line of pairs.csv are there.
+/// Throws   OutputError if they are, but made otherwise.
+bool is_made(std::string const& folder, std::vector<std::string> const& line,
+             std::vector<hg::io::FitsHeader> const& headers) {
+  for (std::size_t c = 0; c < headers.size(); ++c) {
+    std::string const path = folder + "/" + line[c + 2];
+    if (!fs::exists(path)) return false;
+    hg::io::FitsReader const found(path);
+    for (char const* const key : {"PARENT", "SEED", "RECIPE"})
+      if (found.header().text(key) != headers[c].text(key))
+        throw hg::OutputError(path + ": was made otherwise (found " + key + " '" +
+                              found.header().text(key).value_or("none").substr(0, 60) + "', expected '" +
+                              headers[c].text(key).value_or("none").substr(0, 60) +
+                              "'); resume with the options the set was begun with, or take another folder");
+  }
+  return true;
 }
 
 /// The channels of one pair.
@@ -197,8 +221,10 @@ Images make_patch(HostSpace& ws, Source const& s, std::vector<std::string> const
 
   Photosphere const photosphere{patch, mm};
   std::uint64_t const seed = rng.below(std::uint64_t{1} << 62);
-  auto const pieces = loops_over(ws, photosphere, {.seed = seed});
-  double const lean = rng.uniform(0, 0.4),
+  CoronaOptions corona{.seed = seed};
+  if (o.steady) corona.pixels_per_loop /= 8, corona.spread = 0;
+  auto const pieces = loops_over(ws, photosphere, corona);
+  double const lean = rng.uniform(0, 0.4) * !o.steady,
                bearing = rng.uniform(0, 2 * std::numbers::pi);  // tangent of the view's angle
   double const lean_x = lean * std::cos(bearing) / mm, lean_y = lean * std::sin(bearing) / mm;
   Images images;
@@ -355,11 +381,12 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
                            "' is none that can be made; hmi, drawing, aia94 to aia1700");
   if (std::set<std::string>(channels.begin(), channels.end()).size() != channels.size())
     throw hg::UsageError("--channels: each once");
-  open_set(o.out, false, common.overwrite);
+  auto const originals = fits_files(o.inputs);
+  open_set(o.out, originals, o.resume, common.overwrite);
 
   Scene const scene = o.scene == "disk" ? Scene::disk : Scene::patch;
   std::vector<Source> sources;
-  for (std::string const& path : fits_files(o.inputs)) {
+  for (std::string const& path : originals) {
     Source s = read_source(path, scene);
     auto const& field = s.photosphere.field;
     // Much smaller ones would consist of their own mirror images.
@@ -393,6 +420,10 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
                  program, n == 1 ? "one" : "two", n == 1 ? "" : "s",
                  scene == Scene::patch ? "parts of each from east to west" : "drawn from the same Sun");
 
+  // What decides, beside seed and number, what a pair is.
+  char recipe[120];
+  std::snprintf(recipe, sizeof recipe, "%s %zu, bin %zu, radius %.6g, %zu pairs%s of %zu fields", o.scene.c_str(),
+                o.side, o.bin, o.disk_radius, o.count, o.steady ? ", steady" : "", sources.size());
   examples::Progress progress("synthetic pair", o.count, common.quiet);
   ContactSheet sheet(o.count);
   HostSpace ws;
@@ -403,14 +434,16 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
     if (problem) throw hg::OutputError(o.out + "/" + channel + ": cannot be made (" + problem.message() + ")");
   }
   double const first = *ph::julian_date_from("2000-01-01");
+  std::size_t kept = 0;
   for (std::size_t k = 0; k < o.count; ++k) {
-    examples::signals::check();
+    if (examples::signals::pending() != 0) {  // what is done is in the set, and --resume goes on
+      if (!lines.empty()) write_pairs(o.out, channels, lines);
+      examples::signals::check();
+    }
     // Which split: as far along the shares as k along the count.
     double const at = (double(k) + 0.5) / double(o.count);
     int const split = at < shares[0] ? 0 : at < shares[0] + shares[1] ? 1 : 2;
-    auto const bits =
-        hg::RandomStream{common.seed, 77}.block(k);  // each pair by itself: more of them leave these as they are
-    hg::Rng rng(std::uint64_t{bits.word[0]} << 32 | bits.word[1]);
+    hg::Rng rng = examples::rng_for(common.seed, 77, k);  // each pair by itself: more of them leave these as they are
     std::vector<std::size_t> eligible;
     std::vector<double> below;
     double total = 0;
@@ -424,21 +457,29 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
     Source const& s = sources[eligible[std::min(pick, eligible.size() - 1)]];
     std::string const time = ph::date_text(first + double(k) / 24).substr(0, 19);
     std::vector<hg::io::FitsHeader> headers;
-    for (std::string const& channel : channels) headers.push_back(header_of(s, channel, time, k, common.seed));
+    for (std::string const& channel : channels) headers.push_back(header_of(s, channel, time, k, common.seed, recipe));
+    std::vector<std::string> line{names[split], time};
+    char name[40];
+    std::snprintf(name, sizeof name, "%06zu.fits", k);
+    for (std::string const& channel : channels) line.push_back(channel + "/" + name);
+    if (o.resume && is_made(o.out, line, headers)) {
+      lines.push_back(line);
+      ++kept;
+      for (std::size_t c = 0; sheet.wants(k) && c < channels.size(); ++c) {
+        auto const image = hg::io::read_fits<float>(o.out + "/" + line[c + 2]);
+        sheet.add(channels[c], line[0] + " " + std::to_string(k), Image(image.height, image.width, image.pixels));
+      }
+      continue;
+    }
     double const west[] = {0, shares[0], shares[0] + shares[1], 1};
     Images const images = scene == Scene::disk ? make_disk(ws, s, channels, o, rng, headers)
                                                : make_patch(ws, s, channels, o, rng, by_place ? west[split] : 0,
                                                             by_place ? west[split + 1] : 1, headers);
-    std::vector<std::string> line{names[split], time};
-    char name[40];
-    std::snprintf(name, sizeof name, "%06zu.fits", k);
     for (std::size_t c = 0; c < channels.size(); ++c) {
       headers[c].append_history("synthetic pair made by heliograd's pix2pix synthesize");
-      std::string const cell = channels[c] + "/" + name;
-      hg::io::write_fits(o.out + "/" + cell, images[c].pixels.data(), images[c].width, images[c].height, headers[c],
-                         {.overwrite = common.overwrite});
-      line.push_back(cell);
-      if (sheet.wants(k)) sheet.add(channels[c], std::string(names[split]) + " " + std::to_string(k), images[c]);
+      hg::io::write_fits(o.out + "/" + line[c + 2], images[c].pixels.data(), images[c].width, images[c].height,
+                         headers[c], {.overwrite = common.overwrite || o.resume});
+      if (sheet.wants(k)) sheet.add(channels[c], line[0] + " " + std::to_string(k), images[c]);
     }
     lines.push_back(line);
     progress.update(k + 1);
@@ -452,6 +493,7 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
         "%s: %zu synthetic pairs of %zu channels, %zu x %zu pixels, from %zu fields of %zu regions, seed %llu\n",
         o.out.c_str(), o.count, channels.size(), o.side, o.side, sources.size(), n,
         static_cast<unsigned long long>(common.seed));
+  if (!common.quiet && kept > 0) std::printf("%zu of them were there\n", kept);
   return examples::success;
 }
 

@@ -21,6 +21,7 @@
 #include "program.hpp"
 #include "progress.hpp"
 #include "resume.hpp"
+#include "scores.hpp"
 
 namespace pix2pix {
 
@@ -35,6 +36,7 @@ System training_system(TrainOptions const& o) {
   if (o.beta1 >= 0) t.beta1 = o.beta1;
   if (o.lambda_l1 >= 0) t.lambda_l1 = o.lambda_l1;
   if (o.shift >= 0) t.shift = o.shift;
+  if (o.fall == "cosine") t.fall = Fall::cosine;
   if (!o.game.empty()) t.game = o.game == "none" ? Game::none : o.game == "lsgan" ? Game::lsgan : Game::vanilla;
   if (o.steps >= 0 && (o.epochs >= 0 || o.epochs_decay >= 0))
     throw hg::UsageError("--steps and --epochs say the same thing; give one of them");
@@ -74,6 +76,10 @@ hg::optim::LinearRate schedule_of(Training const& t, std::size_t pairs) {
 
 std::uint64_t steps_of(Training const& t, hg::optim::LinearRate const& rate) {
   return t.steps > 0 || t.epochs_decay == 0 ? rate.hold : rate.end;
+}
+
+double rate_at(std::uint64_t step, Training const& t, hg::optim::LinearRate const& line) {
+  return t.fall == Fall::line ? line(step) : hg::optim::CosineRate{t.rate, steps_of(t, line)}(step);
 }
 
 std::string grouped(double value) {
@@ -171,25 +177,15 @@ Inference inference_of(System const& s) { return {s.inference == "batch", s.infe
 std::pair<double, double> examine(Generator const& generator, std::vector<Exam> const& exams, std::uint64_t seed) {
   System const& s = generator.system();
   Scaling const scaling = scaling_of(s.preparation, s.target);
+  HostSpace ws;
   double correlation = 0, error = 0;
   for (Exam const& exam : exams) {
     auto const y = generator.run(exam.height, exam.width, exam.input, inference_of(s), seed);
-    std::vector<double> a(y.size()), b(y.size());
-    double mean_a = 0, mean_b = 0, difference = 0;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      mean_a += a[i] = static_cast<double>(scaling.to_physical(y[i]));
-      mean_b += b[i] = static_cast<double>(scaling.to_physical(exam.truth[i]));
+    correlation += correlation_within(ws, {exam.height, exam.width, y}, {exam.height, exam.width, exam.truth}, scaling,
+                                      std::numeric_limits<double>::infinity());
+    double difference = 0;
+    for (std::size_t i = 0; i < y.size(); ++i)
       difference += std::fabs(static_cast<double>(y[i]) - static_cast<double>(exam.truth[i]));
-    }
-    mean_a /= double(y.size());
-    mean_b /= double(y.size());
-    double aa = 0, bb = 0, ab = 0;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      aa += (a[i] - mean_a) * (a[i] - mean_a);
-      bb += (b[i] - mean_b) * (b[i] - mean_b);
-      ab += (a[i] - mean_a) * (b[i] - mean_b);
-    }
-    correlation += aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
     error += difference / double(y.size());
   }
   return {correlation / double(exams.size()), error / double(exams.size())};
@@ -201,8 +197,17 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   System const s = training_system(o);
   if (o.dry_run) return print_plan(s, o);
   if (o.data.empty() || o.out.empty()) throw hg::UsageError("train wants --data and --out; see pix2pix train --help");
-  if (o.resume && !o.start.empty())
-    throw hg::UsageError("--start begins a training, --resume goes on with one: give one of them");
+  for (auto const& [flag, file] :
+       {std::pair{"--start", o.start}, std::pair{"--start-discriminator", o.start_discriminator}}) {
+    if (file.empty()) continue;
+    if (o.resume)
+      throw hg::UsageError(flag + std::string(" begins a training, --resume goes on with one: give one of them"));
+    if (examples::lies_in(file, o.out))
+      throw hg::UsageError(file + ": lies in " + o.out +
+                           ", whose training is replaced; copy it, or take another --out");
+  }
+  if (!o.start_discriminator.empty() && s.training.game == Game::none)
+    throw hg::UsageError("--start-discriminator: there is no game; give one with --gan-mode");
 
   // What there is to train on; nothing is written before it has been looked at.
   PairSet const set(o.data);
@@ -231,10 +236,12 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   Trainer trainer(s, common.seed, static_cast<std::size_t>(o.accumulate));
   Generator generator = trainer.generator();  // the same weights
   if (!o.start.empty()) generator.load(o.start);
+  if (!o.start_discriminator.empty()) Discriminator(*trainer.discriminator()).load(o.start_discriminator);
   if (!o.resume) {  // of the training that is replaced
     for (auto const& entry : fs::directory_iterator(o.out))
       if (entry.path().extension() == ".checkpoint") fs::remove(entry.path());
     fs::remove(o.out + "/best.safetensors");
+    fs::remove(o.out + "/discriminator.safetensors");
   }
   RunState state;
   if (o.resume) {
@@ -257,6 +264,8 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   };
   auto const save = [&] {
     keep("generator.safetensors");
+    if (auto const* opponent = trainer.discriminator())
+      opponent->save(o.out + "/discriminator.safetensors", about, true);
     trainer.save(o.out, state.step, state.numbers(), recipe);
   };
 
@@ -271,7 +280,7 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
     Batch const batch = prefetch.get(state.step);
     double const wait = waiting.seconds();
     waited += wait;
-    double const step_rate = rate(state.step);
+    double const step_rate = rate_at(state.step, s.training, rate);
     Losses const losses = trainer.step(batch, state.step, step_rate);
     ++state.step;
     if (losses.finite) {

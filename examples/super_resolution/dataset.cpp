@@ -11,6 +11,7 @@
 #include <heliograd/io/fits.hpp>
 #include <heliograd/physics/registration.hpp>
 #include "network.hpp"
+#include "rng_for.hpp"
 #include "units.hpp"
 
 namespace super_resolution {
@@ -172,9 +173,7 @@ Batch Sampler::draw(std::uint64_t number) const {
   std::size_t const factor = options_.factor;
   std::size_t const low = crop / factor;
   std::size_t const wide = crop + 2 * blur_margin;
-  // A generator of its own for each batch.
-  auto const bits = hg::RandomStream{seed_, number}.block(0);
-  hg::Rng rng(std::uint64_t{bits.word[0]} << 32 | bits.word[1]);
+  hg::Rng rng = examples::rng_for(seed_, number, 0);
   Batch batch;
   batch.count = options_.batch;
   batch.crop = crop;

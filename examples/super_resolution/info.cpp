@@ -5,6 +5,7 @@
 
 #include <heliograd/io/fits.hpp>
 #include <heliograd/physics/disk.hpp>
+#include "about_weights.hpp"
 #include "commands.hpp"
 #include "images.hpp"
 #include "network.hpp"
@@ -19,22 +20,8 @@ namespace {
 
 void about_weights(std::string const& file) {
   auto const network = load_network(file);
-  std::printf("%s: weights of %s\n", network.file.c_str(), "HighResNet_RPRCDO");
-  std::printf("  parameters  %zu\n  scale       %d\n  SHA-256     %s\n", hg::count_params(network.model),
-              network.model.scale, network.sha256.c_str());
-  for (auto const& [key, value] : network.metadata) {
-    if (key == "recipe") continue;
-    std::printf("  %-11s %s\n", examples::one_line(key).c_str(), examples::one_line(value).c_str());
-  }
-  if (auto const recipe = network.metadata.find("recipe"); recipe != network.metadata.end()) {
-    std::printf("  trained with\n");
-    std::size_t from = 0;
-    while (from < recipe->second.size()) {
-      std::size_t const to = std::min(recipe->second.find('\n', from), recipe->second.size());
-      std::printf("    %s\n", examples::one_line(recipe->second.substr(from, to - from)).c_str());
-      from = to + 1;
-    }
-  }
+  examples::print_about_weights(network.file, "HighResNet_RPRCDO, x" + std::to_string(network.model.scale),
+                                hg::count_params(network.model), network.metadata);
 }
 
 void about_image(std::string const& file) {

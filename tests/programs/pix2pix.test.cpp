@@ -162,7 +162,12 @@ TEST_CASE("every preset trains, and its losses are what they were", "[programs]"
            Golden{"sun2023-baseline --batch 2", 0.27646, 0.72364, 0.69521},
            Golden{"sun2023-cat --batch 2", 0.27559, 0.70312, 0.70327},
            Golden{"sun2023-rhp --batch 2", 0.27554, 0.70731, 0.70138},
+           Golden{"park2019-b --passband 171", 0.24555, 0.74024, 1.3933},
+           Golden{"sun2023-rhp --variant answer --batch 2", 0.27594, 0.7094, 0.70045},
            Golden{"galileo", 0.15755, 0.73457, 1.3919},
+           Golden{"galileo --direction BtoA", 0.87942, 0.73444, 1.3688},
+           Golden{"galileo --target aia193", 0.21535, 0.7345, 1.4026},
+           Golden{"lim2021 --inputs aia171", 0.21438, 0.74657, 1.3988},
            Golden{"lim2021 --inputs aia171 aia304", 0.21281, 0.73421, 1.3703},
        }) {
     INFO(golden.preset);
@@ -182,14 +187,17 @@ TEST_CASE("every preset trains, and its losses are what they were", "[programs]"
 TEST_CASE("a training resumed is the training undisturbed, bit for bit", "[programs]") {
   Folder const folder;
   write_set(folder / "set");
-  std::string const start = "train --steps 4 --save-every 2 --validate-every 2 --picture-every 2 --batch 2 --shift 1" +
-                            reduced + "--preset sun2023-rhp --data " + (folder / "set") + " -o " + (folder / "run");
+  std::string const start =
+      "train --steps 4 --save-every 2 --validate-every 2 --picture-every 2 --batch 2 --shift 1 --lr-policy cosine" +
+      reduced + "--preset sun2023-rhp --data " + (folder / "set") + " -o " + (folder / "run");
   CHECK_THAT(fine(start).out, ContainsSubstring("best in validation"));
-  std::vector<std::string> const results{"generator.safetensors", "best.safetensors", "step-000000004.checkpoint",
-                                         "pictures/step-000000004.png"};
+  std::vector<std::string> const results{"generator.safetensors", "discriminator.safetensors", "best.safetensors",
+                                         "step-000000004.checkpoint", "pictures/step-000000004.png"};
   std::vector<std::string> before;
   for (std::string const& name : results) before.push_back(contents(folder / ("run/" + name)));
   auto const log = contents(folder / "run/log.csv");
+  CHECK(column(log, "rate")[0] == Approx(2e-4));
+  CHECK(column(log, "rate")[2] == Approx(1e-4));  // half of the steps along half a cosine
   fails(start, 4, "--resume");
   fs::remove(folder / "run/step-000000004.checkpoint");
   fails(start + " --resume --rate 0.1", 2, "other options");
@@ -248,7 +256,8 @@ TEST_CASE("images of any size come back in their size, with their header", "[pro
   CHECK(mentions("padded from 50 x 37 to 56 x 40"));
   CHECK(contents(folder / "out.png").starts_with("\x89PNG"));
   fails(start, 4, "out.fits");
-  fails("apply " + in + " --overwrite --weights " + weights + " -o " + in, 2, "is the input");
+  fails("apply " + in + " --overwrite --weights " + weights + " -o " + in, 2, "is an input");
+  fails("apply " + in + " --overwrite --weights " + weights + " -o " + weights, 2, "is an input");
 
   // The statistics of the image, with and without dropout. Tiles leave no seams, whatever the statistics.
   auto const again = [&](std::string const& options) {
@@ -299,13 +308,15 @@ TEST_CASE("several input channels, and the other direction", "[programs]") {
   Folder const folder;
   write_set(folder / "set");
   std::string const common = "train --steps 1 --picture-every 1 --data " + (folder / "set") + reduced;
-  fine(common + "-o " + (folder / "two") + " --preset lim2021 --inputs aia171 aia304 --photon-bits 4");
+  fine(common + "-o " + (folder / "two") +
+       " --preset lim2021 --inputs aia171 aia304 --photon-bits 14 --limit aia193=4");
   std::string const weights = " --weights " + (folder / "two/generator.safetensors") + " -o " + (folder / "out.fits");
   std::string const a = folder / "set/aia171/7.fits", b = folder / "set/aia304/7.fits";
   fine("infer " + a + " " + b + weights);
+  CHECK_THAT(fine("info " + (folder / "two/generator.safetensors")).out, ContainsSubstring("aia193, to 15 DN/s"));
   auto const faint = pixels(folder / "out.fits");
   CHECK(faint.size() == 1024);
-  CHECK(*std::max_element(faint.begin(), faint.end()) <= 15);  // 4 bits of DN/s, in and out
+  CHECK(*std::max_element(faint.begin(), faint.end()) <= 15);  // 4 bits of DN/s
   fails("apply " + a + weights, 2, "groups of 2");
   fine(common + "-o " + (folder / "back") + " --direction BtoA --passband 171");
   fine("apply " + a + " --overwrite --weights " + (folder / "back/generator.safetensors") + " -o " +
@@ -322,6 +333,8 @@ TEST_CASE("what makes no sense is said before anything is written", "[programs]"
   fails(start + set + " --passband 94", 3, "aia94");
   fails(start + set + " --passband 95", 2, "--passband");
   fails(start + set + " --variant fast", 2, "--variant");
+  for (char const* const limit : {"aia94=4", "aia193=99", "aia193=", "aia193=4x", "hmi"})
+    fails(start + set + " --limit " + limit, 2, "--limit");
   fails(start + set + " --target hmi", 2, "both input and target");
   fails("train --steps 1 -o " + out + " --data " + set + " --side 20 --depth 3", 2, "multiple of 8");
   fails("train --steps 1 -o " + out + " --data " + set + " --side 16 --depth 3", 2, "discriminator");
@@ -407,4 +420,29 @@ TEST_CASE("a U-Net of PyTorch gives the same image here", "[programs]") {
     largest = std::max(largest, std::fabs(double(theirs[i])));
   }
   CHECK(largest > 0.01);
+
+  // Its opponent: a weight of PyTorch's [out, in, h, w] is ours at [h, w, in, out]; then both go on learning.
+  REQUIRE(std::system(("python3 " + source + "/examples/pix2pix/tools/export_weights.py " + (folder / "judge.pth") +
+                       " " + (folder / "judge.safetensors"))
+                          .c_str()) == 0);
+  std::string const judge = "import " + (folder / "judge.safetensors") + " --network discriminator -o " +
+                            (folder / "d.safetensors") + " --side 16 --depth 3 --widest 8 --preset sun2023-baseline";
+  fails(judge + " --width 8", 3, "of another shape");
+  fine(judge + " --width 4");
+  hg::io::TensorFile const theirs_d(folder / "judge.safetensors"), ours_d(folder / "d.safetensors");
+  auto const a = theirs_d.read<float>(*theirs_d.find("model.5.weight"));
+  auto const b = ours_d.read<float>(*ours_d.find("stages.2.conv.weight"));
+  CHECK(theirs_d.find("model.5.weight")->shape == std::vector<std::uint64_t>{8, 8, 4, 4});
+  for (std::size_t const y : {0, 3})
+    for (std::size_t const in : {1, 7}) CHECK(b[((y * 4 + 2) * 8 + in) * 8 + 5] == a[((5 * 8 + in) * 4 + y) * 4 + 2]);
+  CHECK(ours_d.read<float>(*ours_d.find("stages.2.norm.scale")) ==
+        theirs_d.read<float>(*theirs_d.find("model.6.weight")));
+  write_set(folder / "set");
+  std::string const learn =
+      "train --steps 1 --picture-every 0 --batch 2 --preset sun2023-baseline --inputs hmi "
+      "--target aia193 --side 32 --depth 3 --width 4 --widest 8 --data " +
+      (folder / "set") + " -o " + (folder / "run") + " --start-discriminator ";
+  fails(learn + (folder / "w.safetensors"), 3, "another network");
+  fine(learn + (folder / "d.safetensors") + " --start " + (folder / "w.safetensors"));
+  fails(learn + (folder / "run/discriminator.safetensors") + " --overwrite", 2, "lies in");
 }

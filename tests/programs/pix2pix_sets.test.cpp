@@ -143,6 +143,17 @@ TEST_CASE("synthetic pairs repeat, and their corona knows the field", "[programs
   CHECK(ink > 0.7);
   CHECK(clean < 0.2);
 
+  // Stopped, and gone on with.
+  fs::remove(folder / "a/pairs.csv");
+  fs::remove(folder / "a/aia171/000003.fits");
+  std::string const again = "synthesize " + inputs + " -o " + (folder / "a") + what + " --resume";
+  check_failure(program(again + " --steady"), 4, "made otherwise");
+  REQUIRE(program(again).code == 0);
+  CHECK(contents(folder / "a/pairs.csv") == list);
+  for (char const* const cell : {"/aia171/000003.fits", "/aia171/000005.fits"})
+    CHECK(contents(folder / ("a" + std::string(cell))) == contents(folder / ("b" + std::string(cell))));
+  check_failure(program("synthesize " + (folder / "a/hmi") + " -o " + (folder / "a") + what + " --overwrite"), 2,
+                "different folders");
   check_failure(program("synthesize " + inputs + " -o " + (folder / "a") + what), 4, "pairs.csv: is there already");
   check_failure(program("synthesize " + inputs + " -o " + (folder / "d") + " --channels aia999"), 2, "aia999");
   check_failure(program("synthesize " + inputs + " -o " + (folder / "d") + " --scene disk"), 3, "a part of the Sun");
@@ -308,6 +319,7 @@ TEST_CASE("prepared images lie where they should, in the set's units", "[program
 
   // Again: refused; going on: nothing is done twice; done otherwise: refused.
   check_failure(program("prepare " + (folder / "raw") + what), 4, "--resume");
+  check_failure(program("prepare " + (folder / "set") + what + " --overwrite"), 2, "different folders");
   write_hmi(folder / "raw/new.fits", "2017-04-05T06:00:00");
   auto const more = program("prepare " + (folder / "raw") + what + " --resume -q");
   CHECK_THAT(more.out, ContainsSubstring("1 images prepared, 4 kept, 1 left out; 4 times"));

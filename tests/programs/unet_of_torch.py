@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A small pix2pix U-Net of random weights in PyTorch, blocks within blocks as its users have them: FOLDER/in.raw, a
-magnetogram of 16 x 16 pixels, becomes FOLDER/out.raw; the weights go to FOLDER/net.pth."""
+magnetogram of 16 x 16 pixels, becomes FOLDER/out.raw; the weights go to FOLDER/net.pth, those of a discriminator to
+FOLDER/judge.pth."""
 import sys
 
 import torch
@@ -35,6 +36,15 @@ class UNet(nn.Module):
         return self.model(x)
 
 
+class Patches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        parts = [nn.Conv2d(2, 4, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for c_in, c_out, stride in ((4, 8, 2), (8, 8, 2), (8, 8, 1)):
+            parts += [nn.Conv2d(c_in, c_out, 4, stride, 1, bias=False), nn.BatchNorm2d(c_out), nn.LeakyReLU(0.2)]
+        self.model = nn.Sequential(*parts, nn.Conv2d(8, 1, 4, 1, 1))
+
+
 torch.manual_seed(1)
 folder = sys.argv[1]
 net = UNet()
@@ -46,6 +56,9 @@ for module in net.modules():
         module.running_var.uniform_(0.5, 1.5)
 net.eval()
 torch.save(net.state_dict(), folder + "/net.pth")
+judge = Patches()
+nn.init.uniform_(judge.model[6].weight)
+torch.save(judge.state_dict(), folder + "/judge.pth")
 with open(folder + "/in.raw", "rb") as file:
     gauss = torch.frombuffer(bytearray(file.read()), dtype=torch.float32)
 with torch.no_grad():
