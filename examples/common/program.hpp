@@ -51,7 +51,8 @@ extern "C" inline void on_signal(int number) {
 }  // namespace detail
 
 /// From here on SIGINT and SIGTERM are noted and the work decides where to stop; a second one ends the program at once,
-/// after `tidy_up`, which may only do what a signal handler may. Writing to a closed pipe becomes an error like any other.
+/// after `tidy_up`, which may only do what a signal handler may. Writing to a closed pipe, or beyond the largest size of files
+/// that is allowed, becomes an error like any other.
 inline void install(void (*tidy_up)() noexcept = nullptr) {
   detail::tidy_up = tidy_up;
   struct sigaction action{};
@@ -59,6 +60,7 @@ inline void install(void (*tidy_up)() noexcept = nullptr) {
   sigemptyset(&action.sa_mask);
   for (int const number : {SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 /// The signal that has arrived, or 0.
