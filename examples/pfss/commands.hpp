@@ -71,6 +71,18 @@ struct RecoverOptions {
 };
 int recover(RecoverOptions const& options, CommonOptions const& common);
 
+struct ObserveOptions {
+  std::string input;
+  std::string output;
+  double longitude = 0;  ///< Carrington, of the observer, degrees
+  double latitude = 0;
+  double distance = 1;     ///< au
+  std::size_t size = 512;  ///< pixels along a side
+  std::string time;        ///< empty: that of the map
+  bool ignore_checksum = false;
+};
+int observe(ObserveOptions const& options, CommonOptions const& common);
+
 struct SynchronicOptions {
   std::string front;             ///< disk that stands alone about its centre
   std::vector<std::string> far;  ///< disks of other observers

@@ -82,6 +82,27 @@ void add_recover(CLI::App& app, RecoverOptions& o) {
   add_model(app, o.model);
 }
 
+void add_observe(CLI::App& app, ObserveOptions& o) {
+  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
+      ->required()
+      ->type_name("MAP.fits");
+  app.add_option("-o,--output", o.output, "Disk to write, FITS: line-of-sight field in gauss")
+      ->required()
+      ->type_name("DISK.fits");
+  app.add_option("--longitude", o.longitude, "Carrington longitude of the observer, degrees")
+      ->capture_default_str()
+      ->check(within(-360.0, 360.0));
+  app.add_option("--latitude", o.latitude, "Heliographic latitude of the observer, degrees")
+      ->capture_default_str()
+      ->check(within(-90.0, 90.0));
+  app.add_option("--distance", o.distance, "Distance from the Sun, au")
+      ->capture_default_str()
+      ->check(within(0.05, 10.0));
+  app.add_option("--size", o.size, "Pixels along a side")->capture_default_str()->check(within(16, 8192));
+  app.add_option("--time", o.time, "Time of the disk, UTC; else that of the map")->type_name("2018-11-06T12:00:00");
+  app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");
+}
+
 void add_synchronic(CLI::App& app, SynchronicOptions& o) {
   app.add_option("front", o.front, "Full disk or part of it: FITS, line-of-sight field in gauss")
       ->required()
@@ -143,6 +164,7 @@ int main(int argc, char** argv) {
     line.add("compare", "Compare the coronas of two maps", pfss::add_compare, pfss::compare);
     line.add("recover", "Hide part of a map and find it again from the source surface", pfss::add_recover,
              pfss::recover);
+    line.add("observe", "The disk that an observer elsewhere would see of a map", pfss::add_observe, pfss::observe);
     line.add("synchronic", "Merge disks and a synoptic map into a map of one time", pfss::add_synchronic,
              pfss::synchronic);
     return line.run(argc, argv);

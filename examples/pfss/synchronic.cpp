@@ -11,12 +11,12 @@
 #include <heliograd/io/png.hpp>
 #include <heliograd/physics/synoptic.hpp>
 #include "commands.hpp"
+#include "gauss_image.hpp"
 #include "model.hpp"
 #include "outputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
 #include "progress.hpp"
-#include "units.hpp"
 
 /// \file
 /// The whole Sun at one time, from disks of several observers and a synoptic map.
@@ -27,50 +27,7 @@ namespace ph = heliograd::physics;
 
 namespace {
 
-using B = Backend<float>;
-
-/// No field on the Sun is stronger; beyond it a value is missing, whatever the file says.
-constexpr float strongest_field = 20000;
-
-struct File {
-  std::string path;
-  hg::io::FitsImage<float> image;
-  std::optional<double> time;
-};
-
-File read(std::string const& path, bool ignore_checksum) {
-  File file{path, hg::io::read_fits<float>(path, {.verify_checksums = !ignore_checksum}), {}};
-  std::string const unit = file.image.header.text("BUNIT").value_or("");
-  if (!examples::is_gauss(unit))
-    throw hg::InputError(path + ": is not in gauss (found BUNIT '" + unit.substr(0, 30) +
-                         "', expected Gauss or Mx/cm^2); convert it first");
-  file.time = ph::julian_date_of(file.image.header);
-  return file;
-}
-
-struct Loaded {
-  hg::Var<4, B> field, seen;
-  std::size_t missing = 0;
-};
-
-/// The pixels on a tape: zero, and not seen, where they have no value or `shows(x, y)` is false.
-template <class Shows>
-Loaded load(hg::Tape<B>& tape, hg::io::FitsImage<float> const& image, Shows&& shows) {
-  std::vector<float> field = image.pixels, seen(field.size(), 1);
-  Loaded loaded;
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    bool const inside = shows(double(i % image.width), double(i / image.width));
-    bool const value = std::fabs(field[i]) <= strongest_field;
-    if (inside && !value) ++loaded.missing;
-    if (!inside || !value) field[i] = seen[i] = 0;
-  }
-  hg::Shape<4> const shape{std::size_t(1), image.height, image.width, std::size_t(1)};
-  loaded.field = tape.make(shape, false);
-  loaded.seen = tape.make(shape, false);
-  hg::from_host(tape.exec(), loaded.field.value, field);
-  hg::from_host(tape.exec(), loaded.seen.value, seen);
-  return loaded;
-}
+using B = GaussBackend;
 
 hg::io::FitsHeader header_of(ph::MapGrid const& grid, double time) {
   bool const equal_area = grid.projection == ph::MapProjection::equal_area;
@@ -118,36 +75,36 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
     if (!time)
       throw hg::UsageError("--time is no time (found '" + o.time.substr(0, 30) + "', expected 2018-11-06T12:00:00)");
   }
-  auto const time_of = [&](File const& file, double fallback) {
+  auto const time_of = [&](GaussImage const& file, double fallback) {
     if (file.time) return *file.time;
     std::fprintf(stderr, "%s: warning: %s: has no time (T_OBS, DATE-OBS); taken as that of the map\n", program,
                  examples::one_line(file.path).c_str());
     return fallback;
   };
-  auto const tell_missing = [&](File const& file, std::size_t count, char const* where) {
+  auto const tell_missing = [&](GaussImage const& file, std::size_t count, char const* where) {
     if (count > 0)
       std::fprintf(stderr, "%s: warning: %s: %zu pixels%s have no value and are left out\n", program,
                    examples::one_line(file.path).c_str(), count, where);
   };
   for (std::string const& path : inputs) {
     if (!o.fill.empty() && path == o.fill) break;
-    File const file = read(path, o.ignore_checksum);
+    GaussImage const file = read_gauss_image(path, o.ignore_checksum);
     auto const view = ph::disk_view_from(file.image.header, path);
     if (!time) {
       if (!file.time) throw hg::InputError(path + ": has no time (keywords T_OBS, DATE-OBS); give --time");
       time = file.time;
     }
-    auto const loaded =
-        load(tape, file.image, [&](double x, double y) { return view.mu(x, y) > std::cos(o.edge * ph::degree) / 2; });
+    auto const loaded = load_on_tape(
+        tape, file.image, [&](double x, double y) { return view.mu(x, y) > std::cos(o.edge * ph::degree) / 2; });
     tell_missing(file, loaded.missing, " on the disk");
     disks.push_back({loaded.field, loaded.seen, view, time_of(file, *time), o.noise});
     examples::signals::check();
   }
   std::optional<ph::MapInput<B>> fill;
   if (!o.fill.empty()) {
-    File const file = read(o.fill, o.ignore_checksum);
+    GaussImage const file = read_gauss_image(o.fill, o.ignore_checksum);
     auto const grid = ph::map_grid_from(file.image.header, file.image.width, file.image.height, o.fill);
-    auto const loaded = load(tape, file.image, [](double, double) { return true; });
+    auto const loaded = load_on_tape(tape, file.image, [](double, double) { return true; });
     tell_missing(file, loaded.missing, "");
     double const fill_time = time_of(file, *time);
     double const days = std::fabs(fill_time - *time);

@@ -237,6 +237,74 @@ TEST_CASE("pfss recover finds what shows at the source surface", "[programs][pfs
   }
 }
 
+TEST_CASE("pfss observe: a front and two far sides give the map back that they were seen from", "[programs][pfss]") {
+  Folder const folder;
+  std::string const map = folder / "map.fits", out = folder / "out.fits";
+  // A smooth Sun and two spots of either sign, on one-degree rows of equal area, its columns from longitude 0.
+  std::size_t const high = 90, wide = 180;
+  auto const truth = [](double s, double phi) {
+    double const c = std::sqrt(1 - s * s);
+    auto const spot = [&](double lon, double lat) {
+      double const d = s * std::sin(lat) + c * std::cos(lat) * std::cos(phi - lon);
+      return std::exp(40 * (d - 1));
+    };
+    return 5 * s + 3 * c * std::cos(phi) + 60 * (spot(1.0, 0.3) - spot(1.3, 0.25)) +
+           40 * (spot(4.0, -0.4) - spot(4.3, -0.4));
+  };
+  std::vector<double> field, nothing(high * wide, 0.0);
+  for (std::size_t j = 0; j < high; ++j)
+    for (std::size_t i = 0; i < wide; ++i)
+      field.push_back(
+          truth((2 * double(j) + 1) / double(high) - 1, 2 * std::numbers::pi * (double(i) + 0.5) / double(wide)));
+  auto header = cards(2.0);
+  header.set("CRPIX1", 90.5);
+  header.set("CRPIX2", 45.5);
+  header.set("CDELT2", 2.0 / double(high));
+  header.set("DATE-OBS", "2018-11-06T12:00:00");
+  hg::io::write_fits(map, field.data(), wide, high, header, {.double_precision = true});
+  hg::io::write_fits(folder / "fill.fits", nothing.data(), wide, high, header, {.double_precision = true});
+  // The Earth, and two spacecraft ahead of it and behind, each from its own latitude and distance.
+  struct Observer {
+    char const* name;
+    double longitude, latitude, au;
+  };
+  for (Observer const& from :
+       {Observer{"front", 100, 3.5, 0.991}, {"ahead", 220, -6.8, 0.966}, {"behind", -20, 5.2, 1.08}}) {
+    auto const seen = run("observe " + map + " -o " + (folder / (std::string(from.name) + ".fits")) +
+                          " --size 400 --longitude " + std::to_string(from.longitude) + " --latitude " +
+                          std::to_string(from.latitude) + " --distance " + std::to_string(from.au));
+    INFO(seen.err);
+    REQUIRE(seen.code == 0);
+    // In the middle of the disk lies what lies below the observer.
+    auto const disk = hg::io::read_fits<double>(folder / (std::string(from.name) + ".fits"));
+    double middle = 0;
+    for (std::size_t const at : {199 * 400 + 199, 199 * 400 + 200, 200 * 400 + 199, 200 * 400 + 200})
+      middle += disk.pixels[at] / 4;
+    double const pi = std::numbers::pi;
+    CHECK(std::fabs(middle - truth(std::sin(from.latitude * pi / 180), from.longitude * pi / 180)) < 0.1);
+    CHECK(std::isnan(disk.pixels[0]));
+  }
+  auto const merged = run("synchronic " + (folder / "front.fits") + " --far " + (folder / "ahead.fits") + " " +
+                          (folder / "behind.fits") + " --fill " + (folder / "fill.fits") + " -o " + out +
+                          " --size 180x90 --keep-net-flux");
+  INFO(merged.err);
+  REQUIRE(merged.code == 0);
+  auto const found = read_hdu(out, "BR").pixels, shares = read_hdu(out, "SHARES").pixels;
+  std::size_t seen = 0;
+  double most = 0, square = 0;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    if (shares[3 * field.size() + i] > 1e-6) continue;  // some of it is the fill's
+    ++seen;
+    double const off = std::fabs(found[i] - field[i]);
+    most = std::max(most, off);
+    square += off * off;
+  }
+  INFO(seen << " pixels, largest error " << most << " G, RMS " << std::sqrt(square / double(seen)));
+  CHECK(seen > field.size() * 11 / 20);
+  CHECK(most < 1.0);                              // on the flanks of spots of 60 G
+  CHECK(std::sqrt(square / double(seen)) < 0.1);  // reading between pixels, twice
+}
+
 TEST_CASE("pfss: mistakes are told in one line", "[programs][pfss]") {
   Folder const folder;
   std::string const map = folder / "map.fits", out = folder / "out.fits";
