@@ -369,6 +369,8 @@ TEST_CASE("pfss: a zero map gives exactly nothing, and large grids stay finite",
   hg::PfssGrid const grid{5, 12, 16, 2.5};
   for (double const v : nodes(grid, std::vector<double>(12 * 16, 0.0)).values) REQUIRE(v == 0);
   for (double const v : nodes(grid, std::vector<double>(12 * 16, 3.5)).values) REQUIRE(std::fabs(v) < 1e-13);
+  // Odd columns whose spectrum fills its room.
+  for (double const v : source_surface({5, 12, 31, 2.5}, std::vector<double>(12 * 31, 0.0))) REQUIRE(v == 0);
   // What overflows where powers of the growth factor are formed: e^(rho m) at m = 1800.
   auto const surface = source_surface<test::FloatBackend>({60, 12, 3600, 2.5}, random_map(12, 3600));
   for (double const v : surface) REQUIRE(std::isfinite(v));

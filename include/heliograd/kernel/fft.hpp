@@ -23,7 +23,7 @@
 /// component heliograd::fft, which brings FFTW; it is not among the headers of heliograd.hpp.
 ///
 /// Transforms are in double precision and in place. Row r of `length` numbers begins at `rows + r * pitch`, where pitch is
-/// even and at least `length + 2`; the spectrum of a row takes its place, as length / 2 + 1 pairs (real, imaginary).
+/// even and at least 2 (length / 2 + 1); the spectrum of a row takes its place, as length / 2 + 1 pairs (real, imaginary).
 /// Neither direction is scaled: forth and back multiplies by `length`. One row always gives the same bits: plans are
 /// estimated, not measured, and a row is transformed by one thread.
 namespace heliograd::inline HELIOGRAD_ABI::kernel {
@@ -131,7 +131,7 @@ void device_fft(Workspace<B>& ws, double* rows, std::size_t count, std::size_t l
 
 template <class B>
 void fft_rows(Workspace<B>& ws, double* rows, std::size_t count, std::size_t length, std::size_t pitch, bool forward) {
-  expect(length >= 1 && pitch % 2 == 0 && pitch >= length + 2 && count * pitch < (std::size_t{1} << 40),
+  expect(length >= 1 && pitch % 2 == 0 && pitch >= 2 * (length / 2 + 1) && count * pitch < (std::size_t{1} << 40),
          "fft: the pitch of rows must be even and hold the spectrum");
   if (count == 0 || ws.dry()) return;
   if constexpr (B::on_host) {
