@@ -133,6 +133,45 @@ void check_gradients(OpCase const& op_case, Margins& margins) {
   CHECK(hgt::evaluate<float>(op_case, integers, options) == hgt::evaluate<double>(op_case, integers, options));
 }
 
+/// One Var given to two inputs of the same shape gets the sum of both gradients.
+void check_given_twice(OpCase const& op_case) {
+  auto const& specs = op_case.inputs;
+  for (std::size_t b = 1; b < specs.size(); ++b)
+    for (std::size_t a = 0; a < b; ++a) {
+      if (specs[a].shape != specs[b].shape || !specs[a].differentiable || !specs[b].differentiable) continue;
+      INFO("inputs " << a << " and " << b << " are one Var");
+      auto inputs = hgt::draw_inputs(op_case, false);
+      inputs[b].values = inputs[a].values;
+      auto const apart = hgt::evaluate<double>(op_case, inputs);
+      auto const one = hgt::evaluate<double>(op_case, inputs, {.in_a_chain = true, .given_twice = {a, b}});
+      CHECK(one.values == apart.values);
+      double worst = 0, largest = 0;
+      for (std::size_t i = 0; i < inputs[a].size(); ++i) {
+        double const first = apart.gradients[a][i], second = apart.gradients[b][i];
+        double const off = std::abs(one.gradients[a][i] - (first + second));
+        if (!(off <= worst)) worst = off;
+        largest = std::max({largest, std::abs(first), std::abs(second)});
+      }
+      INFO("off by " << worst << " where gradients are up to " << largest);
+      CHECK(worst <= 1e-14 * largest);
+    }
+}
+
+/// Of no images an op makes none, and its other inputs have gradients of zero.
+template <class Scalar>
+void check_no_images(OpCase const& op_case) {
+  INFO("no images");
+  auto inputs = hgt::draw_inputs(op_case, false);
+  for (std::size_t const k : op_case.per_image) {
+    inputs[k].shape[0] = 0;
+    inputs[k].values.clear();
+  }
+  auto const none = hgt::evaluate<Scalar>(op_case, inputs);
+  CHECK(none.shape.at(0) == 0);
+  for (auto const& gradient : none.gradients)
+    CHECK(std::all_of(gradient.begin(), gradient.end(), [](double g) { return g == 0; }));
+}
+
 /// Double-precision gradients against complex-step derivatives of the reference: up to about a hundred entries of each input.
 void check_complex_step(OpCase const& op_case, Margins& margins) {
   if (!op_case.reference.analytic()) return;
@@ -396,6 +435,7 @@ Margins check(OpCase const& op_case) {
   }
   check_values(op_case, margins);
   check_gradients(op_case, margins);
+  check_given_twice(op_case);
   check_complex_step(op_case, margins);
   check_second_order(op_case, margins);
   if (op_case.linear) {
@@ -406,6 +446,8 @@ Margins check(OpCase const& op_case) {
   if (!op_case.per_image.empty()) {
     check_batch<float>(op_case);
     check_batch<double>(op_case);
+    check_no_images<float>(op_case);
+    check_no_images<double>(op_case);
   }
   check_bits(op_case);
   check_dry(op_case);

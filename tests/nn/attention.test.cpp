@@ -8,6 +8,8 @@
 
 #include <heliograd/core/copy.hpp>
 #include <heliograd/nn/attention.hpp>
+#include <heliograd/op/arithmetic.hpp>
+#include <heliograd/op/attention.hpp>
 #include <heliograd/op/reduce.hpp>
 #include <heliograd/testing/gradcheck.hpp>
 #include "spaces.hpp"
@@ -95,4 +97,22 @@ TEST_CASE("self-attention starts as the identity, and has the gradients of centr
     INFO(report.message());
     CHECK(report.passed());
   }
+}
+
+TEST_CASE("attention: of no queries there is no result and no gradient; no keys are refused", "[nn]") {
+  using B = test::DoubleBackend;
+  auto const keys = hg::make_param<B>("keys", hg::Shape{2, 3, 4});
+  auto const none = hg::make_zeros<B>("none", hg::Shape{2, 0, 4});
+  hg::Tape<B> tape;
+  hg::fill(tape.exec(), keys.value, 1.0);
+  for (double const weight : {std::nan(""), 1.0}) {  // what the first one leaves in memory must not be seen
+    tape.clear();
+    hg::fill(tape.exec(), keys.grad, 0.0);
+    auto const k = hg::affine(tape.watch(keys), 2.0, 0.0);
+    auto const o = hg::attention(tape.constant(none), k, k);
+    CHECK(o.shape() == hg::Shape{2, 0, 4});
+    tape.backward(hg::affine(hg::sum(o) + (std::isnan(weight) ? hg::sum(k) : hg::sum(o)), weight, 0.0));
+  }
+  CHECK(hg::to_host(tape.exec(), keys.grad) == std::vector<double>(24, 0.0));
+  CHECK_THROWS_AS(hg::attention(tape.watch(keys), tape.constant(none), tape.constant(none)), hg::ShapeError);
 }

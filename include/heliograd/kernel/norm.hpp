@@ -371,7 +371,8 @@ void norm_backward(Workspace<B>& ws, NormGroups const& groups, typename B::scala
   for_each_element(ws, "heliograd::norm_backward_normalise", lines,
                    detail::NormaliseSums<T>{groups, statistic, line.centre, sums});
   std::size_t const sharing = learnt.per_segment ? 1 : groups.rows.segments;
-  std::size_t const learnt_size = lines / sharing;
+  std::size_t const learnt_size =
+      learnt.per_segment ? lines : groups.rows.channels;  // also where there are no segments
   if (gscale.out.data())
     for_each_element(ws, "heliograd::norm_backward_scale", learnt_size,
                      detail::DeliverLearnt<T, 1>{sums, sharing, learnt_size, gscale.out.data(), gscale.beta});

@@ -121,6 +121,9 @@ class Inputs {
     }
   }
 
+  /// Input `second` becomes the Var that input `first` is.
+  void give_twice(std::size_t first, std::size_t second) { vars_.at(second) = vars_.at(first); }
+
   /// Inputs a gradient is wanted of are parameters that are not frozen.
   std::vector<Param<1, B>> const& params() const { return params_; }
   /// All inputs, flat.
@@ -268,6 +271,7 @@ struct EvaluateOptions {
   bool in_a_chain = false;
   /// Every input is also added to the sum as it is, so that its gradient is larger by one, and the op must add its own.
   bool used_again = false;
+  std::pair<std::size_t, std::size_t> given_twice = {0, 0};  ///< two inputs that are one Var, the first
   AnyOp::execution_space exec = {};
 };
 
@@ -284,6 +288,7 @@ Evaluation evaluate(OpCase const& op_case, std::vector<HostTensor> const& tensor
     for (auto const& param : inputs.params())
       if (!param.frozen()) fill(options.exec, param.grad, Scalar(0));
     inputs.begin(tape, options.in_a_chain);
+    inputs.give_twice(options.given_twice.first, options.given_twice.second);
     auto const y = op_case.op.in<Scalar>()(inputs, result.shape);
     auto const values = to_host(options.exec, y.value);
     result.values.assign(values.begin(), values.end());
