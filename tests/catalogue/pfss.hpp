@@ -92,7 +92,7 @@ inline auto pfss_cases() {
   }
 
   // The loss: source surfaces and open flux of two maps.
-  heliograd::loss::PfssLossOptions const both{.model = {4}, .field = 0.5, .flux = 2, .softness = 0.015625};
+  heliograd::loss::PfssLossOptions const both{.model = {4}, .field = 0.5, .flux = 2, .softness = 0.015};
   cases.push_back(
       {"pfss",
        {{{2, 5, 8, 1}}, {{2, 5, 8, 1}}},

@@ -25,12 +25,13 @@ struct SquaredDifference {
   }
 };
 
+template <class Scalar>
 struct SoftAbsolute {
-  double softness;
+  Scalar softness;
   template <class T>
   KOKKOS_FUNCTION T operator()(T b) const {
     using Kokkos::sqrt;
-    T const s(static_cast<float>(softness));
+    T const s(softness);
     return sqrt(b * b + s * s) - s;
   }
 };
@@ -56,7 +57,8 @@ Var<0, B> pfss(Var<4, B> prediction, Var<4, B> target, PfssLossOptions options =
   auto const field = mean(pointwise("heliograd::loss::pfss", detail::SquaredDifference{}, y, wanted));
   auto const total = static_cast<typename B::scalar_type>(options.field) * field;
   if (options.flux == 0) return total;
-  detail::SoftAbsolute const absolute{options.softness};
+  using Scalar = typename B::scalar_type;
+  detail::SoftAbsolute<Scalar> const absolute{static_cast<Scalar>(options.softness)};
   auto const flux = mean(pointwise("heliograd::loss::open_flux", absolute, y));
   auto const wanted_flux = mean(pointwise("heliograd::loss::open_flux", absolute, wanted));
   return total + static_cast<typename B::scalar_type>(options.flux) *
