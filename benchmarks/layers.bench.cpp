@@ -7,8 +7,13 @@
 
 #include <heliograd/core/copy.hpp>
 #include <heliograd/kernel/activation.hpp>
+#include <heliograd/kernel/channels.hpp>
+#include <heliograd/kernel/conv2d.hpp>
 #include <heliograd/kernel/dropout.hpp>
+#include <heliograd/kernel/matmul.hpp>
+#include <heliograd/kernel/pad.hpp>
 #include <heliograd/kernel/resample.hpp>
+#include <heliograd/kernel/spectral_norm.hpp>
 #include <heliograd/optim/adam.hpp>
 #include <heliograd/testing/draw.hpp>
 
@@ -71,6 +76,60 @@ void dropout(benchmark::State& state) {
   measure(state, 2 * fine_bytes, [&](auto& ws) { hg::kernel::dropout<B, 4>(ws, x, y, 0.5, {1, 1}); });
 }
 
+/// The skip of a U-Net and what came up, side by side.
+void concat(benchmark::State& state) {
+  auto const a = image(fine), b = image(fine), y = image({8, 128, 128, 128});
+  measure(state, 4 * fine_bytes, [&](auto& ws) {
+    hg::kernel::put_channels<B, 4>(ws, a, 0, y);
+    hg::kernel::put_channels<B, 4>(ws, b, 64, y);
+  });
+}
+
+void slice_channels(benchmark::State& state) {
+  auto const x = image({8, 128, 128, 128}), y = image(fine);
+  measure(state, 2 * fine_bytes, [&](auto& ws) { hg::kernel::take_channels<B, 4>(ws, x, 64, hg::Sink<4, B>{y, 0}); });
+}
+
+void pad(benchmark::State& state, hg::PaddingMode mode) {
+  auto const x = image(fine), y = image({8, 130, 130, 64});
+  measure(state, 2 * fine_bytes, [&](auto& ws) { hg::kernel::pad<B>(ws, x, y, 1, mode); });
+}
+
+void channel_sum(benchmark::State& state) {
+  auto const x = image(fine);
+  auto const sums = hg::make_zeros<B>("sums", hg::Shape{fine[3]});
+  measure(state, fine_bytes, [&](auto& ws) { hg::kernel::conv2d_backward_bias<B>(ws, x, hg::Sink<1, B>{sums, 0}); });
+}
+
+/// The products of attention on 32 x 32 pixels of 64 channels, as matrices.
+void matmul(benchmark::State& state) {
+  hg::Shape<3> const pixels{32, 1024, 64}, scores{32, 1024, 1024};
+  auto const a = hg::make_zeros<B>("a", pixels), b = hg::make_zeros<B>("b", pixels);
+  auto const c = hg::make_zeros<B>("c", scores);
+  measure(state, 4 * (a.size() + b.size() + c.size()),
+          [&](auto& ws) { hg::kernel::matmul<B>(ws, a, b, hg::Sink<3, B>{c, 0}, {.transpose_b = true}); });
+}
+
+/// The layers of MUNIT's styles: a batch of 32, 256 -> 4096.
+void linear(benchmark::State& state) {
+  auto const x = hg::make_zeros<B>("x", hg::Shape{1, 32, 256}), w = hg::make_zeros<B>("w", hg::Shape{1, 256, 4096}),
+             y = hg::make_zeros<B>("y", hg::Shape{1, 32, 4096});
+  measure(state, 4 * (x.size() + w.size() + y.size()),
+          [&](auto& ws) { hg::kernel::matmul<B>(ws, x, w, hg::Sink<3, B>{y, 0}); });
+}
+
+/// One power iteration of a 512 x 512 weight, and its division.
+void spectral_norm(benchmark::State& state) {
+  auto const w = image({1, 1, 512, 512}), y = image({1, 1, 512, 512});
+  auto const u = image({1, 1, 1, 512}), v = image({1, 1, 1, 512});
+  hg::kernel::SpectralMatrix<float> const matrix{w.data(), 512, 512, u.data(), v.data()};
+  Kokkos::View<double, B::memory_space> const sigma("sigma");
+  measure(state, 5 * 4 * w.size(), [&](auto& ws) {
+    hg::kernel::spectral_iteration<B>(ws, matrix, 1e-12);
+    hg::kernel::spectral_norm<B>(ws, matrix, sigma.data(), y.data());
+  });
+}
+
 void upsample(benchmark::State& state, hg::Resampling method) {
   auto const x = image(coarse), y = image(fine);
   measure(state, fine_bytes + fine_bytes / 16, [&](auto& ws) { hg::kernel::resample<B>(ws, x, y, {method}); });
@@ -111,6 +170,13 @@ BENCHMARK_CAPTURE(curve, mish, hg::kernel::Mish{})->Unit(benchmark::kMillisecond
 BENCHMARK(prelu)->Arg(1)->Arg(64)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(prelu_backward)->Arg(1)->Arg(64)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(dropout)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(concat)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(slice_channels)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(pad, reflect, hg::PaddingMode::reflect)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(channel_sum)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(matmul)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(linear)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(spectral_norm)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(upsample, bilinear, hg::Resampling::bilinear)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(upsample, bicubic, hg::Resampling::bicubic)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(upsample_backward)->Unit(benchmark::kMillisecond)->UseRealTime();
