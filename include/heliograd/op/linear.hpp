@@ -27,8 +27,9 @@ Var<Rank, B> linear(Var<Rank, B> x, Var<2, B> weight, Var<1, B> bias) {
                    ", expected x [..., c_in], weight [c_in, c_out], bias [c_out] or empty");
   Tape<B>& tape = x.tape();
   std::size_t const one = 1;
-  auto const y = conv2d(tape.reshape(x, Shape{one, one, shape.size() / w[0], w[0]}),
-                        tape.reshape(weight, Shape{one, one, w[0], w[1]}), bias);
+  std::size_t const rows = shape.size() / w[0];
+  Shape<4> const image = rows > 0 ? Shape{one, one, rows, w[0]} : Shape{rows, one, one, w[0]};  // or none
+  auto const y = conv2d(tape.reshape(x, image), tape.reshape(weight, Shape{one, one, w[0], w[1]}), bias);
   shape[Rank - 1] = w[1];
   return tape.reshape(y, shape);
 }
