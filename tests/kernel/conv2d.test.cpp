@@ -385,6 +385,17 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
 }
 
 #ifdef KOKKOS_ENABLE_OPENMP
+TEST_CASE("conv2d: transformed filters of more than one piece", "[kernel][conv2d]") {
+  using B = hg::Backend<Kokkos::DefaultHostExecutionSpace, float>;
+  Problem<B> problem({1, 8, 8, 256}, {4, 4, 256, 512},
+                     {.stride = 2, .padding = 1, .algorithm = hg::ConvAlgorithm::polyphase_f4}, false);
+  auto const results = problem.run();
+  auto const& conv = problem.conv;
+  CHECK(hg::testing::compare(results.y, conv.forward(problem.x, problem.weight, problem.bias)).relative < 6e-6);
+  CHECK(hg::testing::compare(results.gx, conv.backward_data(problem.gy, problem.weight)).relative < 6e-6);
+  CHECK(hg::testing::compare(results.gw, conv.backward_weight(problem.x, problem.gy)).relative < 6e-6);
+}
+
 TEMPLATE_LIST_TEST_CASE("conv2d: the same bits for any number of threads and any place in the batch",
                         "[kernel][conv2d]", test::Backends) {
   using B = TestType;

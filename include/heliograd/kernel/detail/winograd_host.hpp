@@ -46,6 +46,10 @@ struct FoldedGeometry : Conv2dGeometry {
 /// them; and the products of a block with a panel fit a core's cache.
 inline constexpr int winograd_tiles = 72;
 
+/// Of transformed filters, or of one part of their gradients, that are held at a time. Pixels are transformed again for each
+/// piece, which a large piece makes up for.
+inline constexpr std::int64_t winograd_bytes = std::int64_t{32} << 20;
+
 /// From one product to the next. Steps of a large power of two would send all products to the same lines of the cache.
 template <class T>
 std::int64_t product_step(std::int64_t numbers) {
@@ -58,34 +62,59 @@ int tile_step(int channels) {
   return ((channels + Simd<T>::size - 1) / Simd<T>::size | 1) * Simd<T>::size;
 }
 
-/// Where transformed filters or their gradients lie: panel after panel, product after product, [terms, columns].
+/// Panels in a row.
+struct PanelRange {
+  int begin, end;
+  int count() const { return end - begin; }
+};
+
+/// Where the transformed filters of some panels, or their gradients, lie: panel after panel, product after product, [terms,
+/// columns]. They have several times the numbers of the filters, so that not all panels are held at a time.
 template <class F, class T>
 struct TransformedFilters {
   Panels<T> panels;
   int terms;
+  PanelRange held;
+
+  static TransformedFilters all(Panels<T> const& panels, int terms) { return {panels, terms, {0, panels.count()}}; }
+
+  /// Calls body(filters) with a piece after the other: some of the panels that are held, at least one.
+  template <class Body>
+  void in_pieces(Body const& body) const {
+    std::int64_t const panel_bytes = F::products * product() * static_cast<std::int64_t>(sizeof(T));
+    int const fit =
+        static_cast<int>(std::max<std::int64_t>(winograd_bytes / std::max<std::int64_t>(panel_bytes, 1), 1));
+    int const pieces = (held.count() + fit - 1) / fit;
+    auto const cut = [&](int piece) { return held.begin + held.count() * piece / pieces; };
+    for (int i = 0; i < pieces; ++i) body(TransformedFilters{panels, terms, {cut(i), cut(i + 1)}});
+  }
 
   int width(int panel) const { return panels.vectors(panel) * Simd<T>::size; }
   std::int64_t product() const { return product_step<T>(static_cast<std::int64_t>(terms) * Panels<T>::width); }
   std::int64_t place(int panel, int product_number) const {
-    return (static_cast<std::int64_t>(panel) * F::products + product_number) * product();
+    return (static_cast<std::int64_t>(panel - held.begin) * F::products + product_number) * product();
   }
-  std::int64_t size() const { return place(panels.count(), 0); }
+  std::int64_t size() const { return place(held.end, 0); }
 };
 
 /// Panels dealt out to several pieces of work on the same blocks, so that few blocks leave no core idle. Every piece transforms
 /// the pixels for itself. No result depends on it.
 struct PanelShare {
-  int panels, shares;
+  PanelRange panels;
+  int shares;
 
   template <class B>
-  static PanelShare of(Workspace<B> const& ws, std::int64_t blocks, int panels) {
+  static PanelShare of(Workspace<B> const& ws, std::int64_t blocks, PanelRange const& panels) {
     std::int64_t const workers = worker_count(ws, std::numeric_limits<int>::max());
     bool const even = blocks % workers == 0 || blocks >= 2 * workers;
-    return {panels, even ? 1 : static_cast<int>(std::min<std::int64_t>(panels, workers))};
+    return {panels, even ? 1 : static_cast<int>(std::min<std::int64_t>(panels.count(), workers))};
   }
   std::int64_t block(std::int64_t index) const { return index / shares; }
-  int begin(std::int64_t index) const { return static_cast<int>(index % shares * panels / shares); }
-  int end(std::int64_t index) const { return static_cast<int>((index % shares + 1) * panels / shares); }
+  int begin(std::int64_t index) const { return cut(index % shares); }
+  int end(std::int64_t index) const { return cut(index % shares + 1); }
+
+ private:
+  int cut(std::int64_t share) const { return panels.begin + static_cast<int>(share * panels.count() / shares); }
 };
 
 /// All tiles of all images, numbered image by image and row by row, in blocks of nearly equal size.
@@ -149,25 +178,28 @@ struct PackWinograd {
 
   FoldedGeometry g;
   T const* weight;
-  T* packed;
   bool transposed;
+  TransformedFilters<F, T> filters;
+  T* packed;
 
-  int terms() const { return transposed ? g.out_channels : g.folded_channels(); }
-  Panels<T> panels() const { return {transposed ? g.folded_channels() : g.out_channels}; }
-  TransformedFilters<F, T> filters() const { return {panels(), terms()}; }
-  int parts() const { return (terms() + most_terms - 1) / most_terms; }
-  std::int64_t blocks() const { return static_cast<std::int64_t>(panels().count()) * parts(); }
+  static TransformedFilters<F, T> all(FoldedGeometry const& g, bool transposed) {
+    return TransformedFilters<F, T>::all({transposed ? g.folded_channels() : g.out_channels},
+                                         transposed ? g.out_channels : g.folded_channels());
+  }
+
+  int parts() const { return (filters.terms + most_terms - 1) / most_terms; }
+  std::int64_t blocks() const { return static_cast<std::int64_t>(filters.held.count()) * parts(); }
 
   void operator()(int, std::int64_t index) const {
-    int const panel = static_cast<int>(index / parts());
+    int const panel = filters.held.begin + static_cast<int>(index / parts());
     int const begin = static_cast<int>(index % parts()) * most_terms;
-    int const end = std::min(begin + most_terms, terms());
+    int const end = std::min(begin + most_terms, filters.terms);
     if (!transposed)
       for (int folded = begin; folded < end; ++folded) {
         Taps const taps = taps_of(folded);
-        for (int j = 0; j < panels().vectors(panel); ++j) {
+        for (int j = 0; j < filters.panels.vectors(panel); ++j) {
           T filter[F::taps][F::taps][V::size];
-          int const out = panels().first(panel) + j * V::size;
+          int const out = filters.panels.first(panel) + j * V::size;
           fetch(taps, out + 2 * g.y_pixel());
           load(taps, out, [&](int t, int u, V value) { value.store(filter[t][u]); });
           deposit(filter, panel, folded, j);
@@ -179,7 +211,7 @@ struct PackWinograd {
 
  private:
   T* row(int panel, int product, int term) const {
-    return packed + filters().place(panel, product) + static_cast<std::int64_t>(term) * filters().width(panel);
+    return packed + filters.place(panel, product) + static_cast<std::int64_t>(term) * filters.width(panel);
   }
 
   /// Where the taps of a folded channel's filters stand, in the order of the sums; null where the filter ends before them.
@@ -225,9 +257,9 @@ struct PackWinograd {
   /// of output channels at a time, before they are transformed: they are fewer then.
   void pack_transposed(int panel, int begin, int end) const {
     T turned[V::size][F::taps][F::taps][V::size];
-    for (int j = 0; j < panels().vectors(panel); ++j) {
+    for (int j = 0; j < filters.panels.vectors(panel); ++j) {
       Taps taps[V::size];
-      for (int lane = 0; lane < V::size; ++lane) taps[lane] = taps_of(panels().first(panel) + j * V::size + lane);
+      for (int lane = 0; lane < V::size; ++lane) taps[lane] = taps_of(filters.panels.first(panel) + j * V::size + lane);
       for (int out = begin; out < end; out += V::size) {
         int const outs = std::min(end - out, V::size);
         for (int lane = 0; lane < V::size; ++lane) {
@@ -245,14 +277,15 @@ struct PackWinograd {
 /// From transformed pixels to results: what the forward pass and the data gradient have in common.
 template <class F, class T>
 struct WinogradProduct {
-  int channels;  ///< of the pixels
-  Panels<T> panels;
+  TransformedFilters<F, T> filters;
+  T const* filter;
   int most_tiles;
   Run const* runs;
-  T const* filter;
+
+  int channels() const { return filters.terms; }  ///< of the pixels
 
   std::int64_t pixel_product() const {
-    return product_step<T>(static_cast<std::int64_t>(most_tiles) * tile_step<T>(channels));
+    return product_step<T>(static_cast<std::int64_t>(most_tiles) * tile_step<T>(channels()));
   }
   std::int64_t result_product() const {
     return product_step<T>(static_cast<std::int64_t>(most_tiles) * Panels<T>::width);
@@ -261,7 +294,7 @@ struct WinogradProduct {
 
   /// Where the transformed pixels of a tile belong.
   VectorSquare<T> tile(T* scratch, std::int64_t number) const {
-    return {scratch + number * tile_step<T>(channels), F::inputs * pixel_product(), pixel_product()};
+    return {scratch + number * tile_step<T>(channels()), F::inputs * pixel_product(), pixel_product()};
   }
 
   /// Multiplies the transformed pixels at `scratch` with the filters of some panels. Calls store(tile, channel, results), with
@@ -271,7 +304,6 @@ struct WinogradProduct {
     using V = Simd<T>;
     T* const results = scratch + F::products * pixel_product();
     std::int64_t const step = result_product();
-    TransformedFilters<F, T> const filters{panels, channels};
     // What stays in a core's cache need not be fetched.
     constexpr std::int64_t cache = std::int64_t{3} << 19;
     bool const far = (F::products * pixel_product() + filters.size()) * static_cast<std::int64_t>(sizeof(T)) > cache;
@@ -282,7 +314,7 @@ struct WinogradProduct {
         T const* const next = last ? filter + filters.place(panel + 1, 0) : filter + filters.place(panel, product + 1);
         correlate_row<T>({.runs = runs,
                           .pixels = scratch + product * pixel_product(),
-                          .pixel = tile_step<T>(channels),
+                          .pixel = tile_step<T>(channels()),
                           .filter = filter + filters.place(panel, product),
                           .start = nullptr,
                           .start_pixel = 0,
@@ -291,14 +323,14 @@ struct WinogradProduct {
                           .columns = width,
                           .next_filter = !far || (last && panel + 1 == end_panel) ? nullptr : next,
                           .next_pixels = last ? 0 : pixel_product()},
-                         panels.vectors(panel), static_cast<int>(tiles));
+                         filters.panels.vectors(panel), static_cast<int>(tiles));
       }
       T const* from = results;
       for (int tile = 0; tile < tiles; ++tile)
-        for (int j = 0; j < panels.vectors(panel); ++j, from += V::size) {
+        for (int j = 0; j < filters.panels.vectors(panel); ++j, from += V::size) {
           T square[F::outputs][F::outputs][V::size];
           transform<F::output, T>({from, F::inputs * step, step}, {square[0][0], F::outputs * V::size, V::size});
-          store(tile, panels.first(panel) + j * V::size, square);
+          store(tile, filters.panels.first(panel) + j * V::size, square);
         }
     }
   }
@@ -328,7 +360,7 @@ struct WinogradCorrelation {
   T* scratch;
   std::int64_t scratch_per_worker;
 
-  std::int64_t copy_size() const { return static_cast<std::int64_t>(F::products) * product.channels; }
+  std::int64_t copy_size() const { return static_cast<std::int64_t>(F::products) * product.channels(); }
 
   void operator()(int worker, std::int64_t index) const {
     std::int64_t const begin = tiles.begin(share.block(index));
@@ -373,11 +405,12 @@ struct WinogradCorrelation {
   }
 };
 
-/// Transformed filters, panel after panel.
+/// Transforms the filters of the panels that `filters` holds.
 template <class F, class B, class Scope, class T = typename B::scalar_type>
-T const* pack_winograd(Workspace<B>& ws, Scope& scope, FoldedGeometry const& g, T const* weight, bool transposed) {
-  PackWinograd<F, T> pack{g, weight, nullptr, transposed};
-  pack.packed = scope.template take<T>(static_cast<std::size_t>(pack.filters().size()));
+T const* pack_winograd(Workspace<B>& ws, Scope& scope, FoldedGeometry const& g, T const* weight, bool transposed,
+                       TransformedFilters<F, T> const& filters) {
+  PackWinograd<F, T> const pack{g, weight, transposed, filters,
+                                scope.template take<T>(static_cast<std::size_t>(filters.size()))};
   for_each_block(ws, "heliograd::conv2d_pack", pack.blocks(), pack);
   return pack.packed;
 }
@@ -387,9 +420,7 @@ void winograd_correlation(Workspace<B>& ws, Conv2dGeometry const& geometry, bool
                           T const* weight, T const* bias, Sink<4, B> to) {
   FoldedGeometry const g{geometry};
   auto scope = ws.scope();
-  T const* const filter = pack_winograd<F, B>(ws, scope, g, weight, to_data);
-  int const channels = to_data ? g.out_channels : g.folded_channels();
-  Panels<T> const panels{to_data ? g.folded_channels() : g.out_channels};
+  auto const filters = PackWinograd<F, T>::all(g, to_data);
 
   // Results are y, or folded pixels from the first that holds a pixel of x to the last.
   int const top = to_data ? g.padding.top / g.fold() : 0;
@@ -404,24 +435,28 @@ void winograd_correlation(Workspace<B>& ws, Conv2dGeometry const& geometry, bool
   TileOrigin const outer = to_data
                                ? TileOrigin{g.fold(), g.fold() * top - g.padding.top, g.fold() * left - g.padding.left}
                                : TileOrigin{1, 0, 0};
-  auto const share = PanelShare::of(ws, cut.blocks, panels.count());
   WinogradCorrelation<F, B> kernel{g,
                                    to_data,
                                    cut,
                                    inner,
                                    outer,
-                                   share,
-                                   {channels, panels, cut.most_tiles(), make_runs(scope, {1, 1, channels}), filter},
+                                   {},
+                                   {filters, nullptr, cut.most_tiles(), make_runs(scope, {1, 1, filters.terms})},
                                    from,
                                    whole_panels(scope, bias, to_data ? g.in_channels : g.out_channels),
                                    to,
                                    nullptr,
                                    0};
   kernel.scratch_per_worker = kernel.copy_size() + kernel.product.scratch_size();
-  std::int64_t const items = cut.blocks * share.shares;
-  kernel.scratch =
-      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
-  for_each_block(ws, to_data ? "heliograd::conv2d_backward_data" : "heliograd::conv2d", items, kernel);
+  kernel.scratch = scope.template take<T>(static_cast<std::size_t>(workers * kernel.scratch_per_worker));
+  filters.in_pieces([&](TransformedFilters<F, T> const& piece) {
+    auto piece_scope = ws.scope();
+    kernel.product.filters = piece;
+    kernel.product.filter = pack_winograd<F, B>(ws, piece_scope, g, weight, to_data, piece);
+    kernel.share = PanelShare::of(ws, cut.blocks, piece.held);
+    for_each_block(ws, to_data ? "heliograd::conv2d_backward_data" : "heliograd::conv2d",
+                   cut.blocks * kernel.share.shares, kernel);
+  });
 }
 
 template <class F, class B, class T = typename B::scalar_type>
@@ -486,7 +521,7 @@ struct WinogradBackwardData {
                    g.padding.left);
   }
   std::int64_t copy_size() const { return static_cast<std::int64_t>(F::products) * g.out_channels; }
-  int folded_pixel() const { return static_cast<int>(product.panels.packed(1)); }
+  int folded_pixel() const { return static_cast<int>(product.filters.panels.packed(1)); }
   std::int64_t folded_size() const {
     return static_cast<std::int64_t>(F::outputs * F::outputs) * tiles_down * tiles_across * folded_pixel();
   }
@@ -514,8 +549,9 @@ struct WinogradBackwardData {
                 for (int b = 0; b < F::outputs; ++b)
                   V::load(results[a][b]).store(corner + a * line + static_cast<std::int64_t>(b) * folded_pixel());
             });
-    int const first = share.shares == 1 ? 0 : product.panels.first(share.begin(index));
-    int const end = share.shares == 1 ? g.in_channels : std::min(product.panels.first(share.end(index)), g.in_channels);
+    int const first = share.shares == 1 ? 0 : product.filters.panels.first(share.begin(index));
+    int const end =
+        share.shares == 1 ? g.in_channels : std::min(product.filters.panels.first(share.end(index)), g.in_channels);
     unfold(block, rows, columns, first, end, folded, line);
   }
 
@@ -562,19 +598,15 @@ void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geome
   if (alone && (g.fold() == 1 || g.in_channels % Simd<T>::size == 0))
     return winograd_correlation<F, B>(ws, g, true, gy, weight, bias, gx);
   auto scope = ws.scope();
-  T const* const filter = pack_winograd<F, B>(ws, scope, g, weight, true);
-  Panels<T> const panels{g.folded_channels()};
+  auto const filters = PackWinograd<F, T>::all(g, true);
+  T const* const filter = pack_winograd<F, B>(ws, scope, g, weight, true, filters);
 
   BlockGrid const grid = WinogradBackwardData<F, B>::cut(g);
   Run const* const runs = make_runs(scope, {1, 1, g.out_channels});
   // With a fold, the channels of a pixel are spread over all panels.
-  auto const share = g.fold() == 1 ? PanelShare::of(ws, grid.count(), panels.count()) : PanelShare{panels.count(), 1};
-  WinogradBackwardData<F, B> kernel{g,     grid,
-                                    share, {g.out_channels, panels, 0, runs, filter},
-                                    gy,    whole_panels(scope, bias, g.in_channels),
-                                    gx,    nullptr,
-                                    0,     0,
-                                    0};
+  auto const share = g.fold() == 1 ? PanelShare::of(ws, grid.count(), filters.held) : PanelShare{filters.held, 1};
+  WinogradBackwardData<F, B> kernel{
+      g, grid, share, {filters, filter, 0, runs}, gy, whole_panels(scope, bias, g.in_channels), gx, nullptr, 0, 0, 0};
   for (int i = 0; i < grid.down; ++i)
     kernel.tiles_down = std::max(kernel.tiles_down, kernel.rows_of(kernel.pixels_of(grid[i * grid.across])).tiles);
   for (int i = 0; i < grid.across; ++i)
@@ -595,7 +627,7 @@ template <class F, class T>
 struct WinogradPartialGradient {
   FoldedGeometry g;
   TileBlocks tiles;  ///< of y
-  Panels<T> panels;
+  TransformedFilters<F, T> filters;
   int groups;
   PanelShare share;
   T const* x;
@@ -615,8 +647,6 @@ struct WinogradPartialGradient {
     return std::max<std::int64_t>(copy_size(), F::outputs * F::outputs * Panels<T>::width) +
            F::products * (pixel_product() + gradient_product());
   }
-  TransformedFilters<F, T> filters() const { return {panels, g.folded_channels()}; }
-  std::int64_t partial_size() const { return filters().size(); }
 
   void operator()(int worker, std::int64_t index) const {
     std::int64_t const group = share.block(index);
@@ -625,9 +655,9 @@ struct WinogradPartialGradient {
     T* const copy = gradients + F::products * gradient_product();
     std::int64_t const first_block = tiles.blocks * group / groups;
     std::int64_t const end_block = tiles.blocks * (group + 1) / groups;
-    T* const partial = partials + group * partial_size();
-    if (first_block == end_block && share.begin(index) == 0)
-      std::fill_n(partial, partial_size(), T(0));  // an empty batch
+    T* const partial = partials + group * filters.size();
+    if (first_block == end_block && share.begin(index) == filters.held.begin)
+      std::fill_n(partial, filters.size(), T(0));  // an empty batch
 
     for (std::int64_t block = first_block; block < end_block; ++block) {
       std::int64_t const begin = tiles.begin(block);
@@ -648,20 +678,20 @@ struct WinogradPartialGradient {
                             .left_line = 0,
                             .left_pixel = tile_step<T>(g.folded_channels()),
                             .right = gradients + product * gradient_product(),
-                            .out = partial + filters().place(panel, product),
+                            .out = partial + filters.place(panel, product),
                             .add = block > first_block,
                             .next_left = product + 1 < F::products ? pixel_product() : 0},
-                           panels.vectors(panel), g.folded_channels());
+                           filters.panels.vectors(panel), g.folded_channels());
       }
     }
   }
 
   void transform_gradients(std::int64_t begin, std::int64_t end, int panel, T* copy, T* to) const {
-    for (std::int64_t tile = begin; tile < end; ++tile, to += panels.vectors(panel) * Simd<T>::size) {
+    for (std::int64_t tile = begin; tile < end; ++tile, to += filters.panels.vectors(panel) * Simd<T>::size) {
       auto const [image, row, column] = tiles[tile];
       PaddedImage<T> part = y_image(g, gy, image);
-      part.data += panels.first(panel);
-      part.channels = panels.columns(panel);
+      part.data += filters.panels.first(panel);
+      part.channels = filters.panels.columns(panel);
       transform_pixels<F::output_transposed>(part, 1, F::outputs * row, F::outputs * column, copy,
                                              {to, F::inputs * gradient_product(), gradient_product()});
     }
@@ -674,9 +704,8 @@ struct WinogradSumGradients {
   static constexpr int most_channels = 16;
 
   FoldedGeometry g;
-  Panels<T> panels;
+  TransformedFilters<F, T> filters;
   int groups;
-  std::int64_t partial_size;
   T const* partials;
   Sink<4, B> gw;
 
@@ -685,16 +714,15 @@ struct WinogradSumGradients {
   void operator()(int, std::int64_t index) const {
     int const begin = static_cast<int>(index) * most_channels;
     int const end = std::min(begin + most_channels, g.folded_channels());
-    TransformedFilters<F, T> const filters{panels, g.folded_channels()};
     T sums[F::products][most_channels * Panels<T>::width + Simd<T>::size];
-    for (int panel = 0; panel < panels.count(); ++panel) {
-      int const width = panels.vectors(panel) * Simd<T>::size;
+    for (int panel = filters.held.begin; panel < filters.held.end; ++panel) {
+      int const width = filters.width(panel);
       for (int product = 0; product < F::products; ++product)
         add_up(partials + filters.place(panel, product) + static_cast<std::int64_t>(begin) * width,
                (end - begin) * width, filters.product(), sums[product]);
       for (int folded = begin; folded < end; ++folded)
-        for (int j = 0; j < panels.vectors(panel); ++j)
-          deliver_filter(folded, panels.first(panel) + j * Simd<T>::size,
+        for (int j = 0; j < filters.panels.vectors(panel); ++j)
+          deliver_filter(folded, filters.panels.first(panel) + j * Simd<T>::size,
                          sums[0] + (folded - begin) * width + j * Simd<T>::size);
     }
   }
@@ -705,7 +733,7 @@ struct WinogradSumGradients {
     for (int i = 0; i < count; i += line_numbers<T>) __builtin_prefetch(part + next + i);
     for (int i = 0; i < count; ++i) total[i] = static_cast<double>(part[i]);
     for (int group = 1; group < groups; ++group)
-      for (int i = 0; i < count; ++i) total[i] += static_cast<double>(part[group * partial_size + i]);
+      for (int i = 0; i < count; ++i) total[i] += static_cast<double>(part[group * filters.size() + i]);
     for (int i = 0; i < count; ++i) sums[i] = static_cast<T>(total[i]);
   }
 
@@ -734,17 +762,21 @@ void conv2d_backward_weight_winograd(Workspace<B>& ws, Conv2dGeometry const& geo
   auto scope = ws.scope();
   auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
   auto const cut = TileBlocks::about(g.images, tiles(g.out_height), tiles(g.out_width), block_tiles, 1);
-  WinogradPartialGradient<F, T> kernel{g, cut, {g.out_channels}, 1, {}, x, gy, nullptr, nullptr, 0};
-  kernel.groups = partial_groups(kernel.partial_size() * static_cast<std::int64_t>(sizeof(T)), cut.blocks);
-  kernel.share = PanelShare::of(ws, kernel.groups, kernel.panels.count());
-  std::int64_t const items = static_cast<std::int64_t>(kernel.groups) * kernel.share.shares;
-  kernel.partials = scope.template take<T>(static_cast<std::size_t>(kernel.groups * kernel.partial_size()));
+  auto const filters = TransformedFilters<F, T>::all({g.out_channels}, g.folded_channels());
+  int const groups = partial_groups(filters.size() * static_cast<std::int64_t>(sizeof(T)), cut.blocks);
+  WinogradPartialGradient<F, T> kernel{g, cut, filters, groups, {}, x, gy, nullptr, nullptr, 0};
   kernel.scratch_per_worker = kernel.scratch_size();
-  kernel.scratch =
-      scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * kernel.scratch_per_worker));
-  for_each_block(ws, "heliograd::conv2d_backward_weight", items, kernel);
-  WinogradSumGradients<F, B> const sum{g, kernel.panels, kernel.groups, kernel.partial_size(), kernel.partials, gw};
-  for_each_block(ws, "heliograd::conv2d_backward_weight_sum", sum.blocks(), sum);
+  int const workers = worker_count(ws, std::numeric_limits<int>::max());
+  kernel.scratch = scope.template take<T>(static_cast<std::size_t>(workers * kernel.scratch_per_worker));
+  filters.in_pieces([&](TransformedFilters<F, T> const& piece) {
+    auto piece_scope = ws.scope();
+    kernel.filters = piece;
+    kernel.share = PanelShare::of(ws, groups, piece.held);
+    kernel.partials = piece_scope.template take<T>(static_cast<std::size_t>(groups * piece.size()));
+    for_each_block(ws, "heliograd::conv2d_backward_weight", groups * kernel.share.shares, kernel);
+    WinogradSumGradients<F, B> const sum{g, piece, groups, kernel.partials, gw};
+    for_each_block(ws, "heliograd::conv2d_backward_weight_sum", sum.blocks(), sum);
+  });
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail
