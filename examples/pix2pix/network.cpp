@@ -63,10 +63,7 @@ struct Generator::Impl {
   nn::AttentionUNet<B> model;
   hg::Tape<B> tape;
 
-  Impl(System const& s, std::uint64_t seed) : system(s) {
-    hg::Rng rng(seed);
-    model = generator_of<B>(rng, system);
-  }
+  Impl(System const& s, hg::Rng rng) : system(s), model(generator_of<B>(rng, s)) {}
 
   /// A stage's result as a tensor of its own, the tape free for the next one.
   Tensor kept(Var const& y) {
@@ -202,10 +199,10 @@ struct Generator::Impl {
   }
 };
 
-Generator::Generator(System const& system, std::uint64_t seed) : impl_(std::make_shared<Impl>(system, seed)) {}
+Generator::Generator(System const& system, std::uint64_t seed) : impl_(std::make_shared<Impl>(system, hg::Rng(seed))) {}
 
 Generator::Generator(std::string const& file)
-    : impl_(std::make_shared<Impl>(system_from(hg::io::read_metadata(file), file), 1)) {
+    : impl_(std::make_shared<Impl>(system_from(hg::io::read_metadata(file), file), hg::Rng::blank())) {
   load(file);
   hg::freeze(impl_->model);
 }
@@ -552,7 +549,7 @@ Budget::Layer layer_of(std::string const& name, Conv const& conv, Norm const* no
 
 Budget budget_of(System const& system, std::size_t batch, std::size_t accumulate) {
   Budget budget;
-  hg::Rng rng(1);
+  auto rng = hg::Rng::blank();
   Players players;
   players.generator = generator_of<B>(rng, system);
   bool const game = system.training.game != Game::none;

@@ -44,7 +44,7 @@ LoadedNetwork load_network(std::string const& file, int scale) {
                            "', expected 1, 2 or 4)");
     stated = entry->second.front() - '0';
   }
-  hg::Rng rng(1);
+  auto rng = hg::Rng::blank();
   loaded.model = super_resolution_network<Backend>(rng, stated);
   hg::io::load_weights(loaded.file, loaded.model);
   hg::freeze(loaded.model);

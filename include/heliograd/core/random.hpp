@@ -93,6 +93,14 @@ class Rng {
   explicit Rng(std::uint64_t seed) : state_{seed, 0, 0} {}
   explicit Rng(State const& state) : state_(state) {}
 
+  /// For parameters whose numbers come from a file, or that are only counted: initialisers leave them as they are.
+  static Rng blank() {
+    Rng rng(State{});
+    rng.blank_ = true;
+    return rng;
+  }
+  bool is_blank() const { return blank_; }
+
   State const& state() const { return state_; }
 
   /// A stream of its own, shared with nobody: for a tensor of noise, or a dropout mask.
@@ -121,6 +129,7 @@ class Rng {
   RandomStream sequence() const { return {state_.seed, 0}; }
 
   State state_;
+  bool blank_ = false;
 };
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

@@ -12,7 +12,8 @@
 
 /// \file
 /// Initial values of parameters. Each call draws from a stream of its own, in double, on the host: the same seed gives the
-/// same network on every backend and in both precisions (to rounding), whatever the sizes of the other layers.
+/// same network on every backend and in both precisions (to rounding), whatever the sizes of the other layers. A blank Rng
+/// (`Rng::blank`) draws nothing: new parameters stay zero.
 namespace heliograd::inline HELIOGRAD_ABI::nn {
 
 namespace detail {
@@ -48,6 +49,7 @@ void draw_into(View const& tensor, Draw const& draw) {
 template <class View>
 void init_uniform(Rng& rng, View const& tensor, double low, double high) {
   RandomStream const stream = rng.fork();
+  if (rng.is_blank()) return;
   detail::draw_into(tensor, [&](std::size_t i) { return low + (high - low) * stream.uniform<double>(i); });
 }
 
@@ -55,6 +57,7 @@ void init_uniform(Rng& rng, View const& tensor, double low, double high) {
 template <class View>
 void init_normal(Rng& rng, View const& tensor, double mean, double standard_deviation) {
   RandomStream const stream = rng.fork();
+  if (rng.is_blank()) return;
   detail::draw_into(tensor, [&](std::size_t i) { return mean + standard_deviation * stream.normal<double>(i); });
 }
 
