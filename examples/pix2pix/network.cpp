@@ -17,11 +17,13 @@
 #include <heliograd/tape/no_grad.hpp>
 #include "model.hpp"
 #include "progress.hpp"
+#include "rng_for.hpp"
 
 namespace pix2pix {
 
 namespace hg = heliograd;
 namespace nn = heliograd::nn;
+using examples::rng_for;
 
 namespace {
 
@@ -40,12 +42,6 @@ struct Players {
 constexpr hg::TapeOptions lean{.reuse_values = true};
 
 constexpr char const* discriminator_network = "pix2pix discriminator";
-
-/// A generator of its own for every use of random numbers.
-hg::Rng rng_for(std::uint64_t seed, std::uint64_t number, std::uint64_t use) {
-  auto const bits = hg::RandomStream{seed, number}.block(use);
-  return hg::Rng(std::uint64_t{bits.word[0]} << 32 | bits.word[1]);
-}
 
 nn::Mode mode_of(Inference const& inference, hg::Rng& rng) {
   if (inference.dropout)

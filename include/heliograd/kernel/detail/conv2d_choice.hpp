@@ -45,7 +45,6 @@ inline bool is_halving(Conv2dGeometry const& g) { return is_square(g, 4, 6, 2); 
 inline bool is_pointwise(Conv2dGeometry const& g) {
   return g.filter_height == 1 && g.filter_width == 1 && g.stride == 1 && g.padding == Padding2d(0);
 }
-inline bool is_zero_padded(Conv2dGeometry const& g) { return g.mode == PaddingMode::zero || g.padding == Padding2d(0); }
 
 /// The first row that fits is taken; `direct` serves what is left.
 inline constexpr ConvChoice conv_choices[] = {

@@ -38,4 +38,7 @@ struct Conv2dGeometry {
   KOKKOS_FUNCTION int span_across() const { return dilation * (filter_width - 1) + 1; }
 };
 
+/// Whether nothing but zeros, or nothing at all, stands around the image: every padded position is one pixel or none.
+inline bool is_zero_padded(Conv2dGeometry const& g) { return g.mode == PaddingMode::zero || g.padding == Padding2d(0); }
+
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail

@@ -344,7 +344,7 @@ struct Conv2dBackwardData : GradientSpans {
 
     Panels<T> const panels{g.in_channels};
     // Where padded positions are the pixels themselves there is nothing to fold.
-    bool const in_place = gx.beta == T(0) && (g.mode == PaddingMode::zero || g.padding == Padding2d(0));
+    bool const in_place = gx.beta == T(0) && is_zero_padded(g);
     for (int panel = first_panel; panel < end_panel; ++panel)
       for (int row = block.top; row < block.top + block.rows; ++row) {
         T const* const start = bias + panels.first(panel);

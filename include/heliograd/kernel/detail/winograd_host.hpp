@@ -594,8 +594,7 @@ template <class F, class B, class T = typename B::scalar_type>
 void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* gy, T const* weight,
                                    T const* bias, Sink<4, B> gx) {
   FoldedGeometry const g{geometry};
-  bool const alone = g.mode == PaddingMode::zero || g.padding == Padding2d(0);
-  if (alone && (g.fold() == 1 || g.in_channels % Simd<T>::size == 0))
+  if (is_zero_padded(g) && (g.fold() == 1 || g.in_channels % Simd<T>::size == 0))
     return winograd_correlation<F, B>(ws, g, true, gy, weight, bias, gx);
   auto scope = ws.scope();
   auto const filters = PackWinograd<F, T>::all(g, true);
