@@ -27,6 +27,15 @@ CLI::Validator within(T low, T high) {
   return CLI::Range(low, high).description("");
 }
 
+/// How exact convolutions are. A word that is empty stands for what the weights say.
+inline void add_accuracy(CLI::App& app, std::string& word) {
+  app.add_option("--accuracy", word,
+                 std::string("Of convolutions: strict; or fast, with rounding errors of up to 6e-6 (") +
+                     (word.empty() ? "default: as the weights say)" : "the weights will say it)"))
+      ->capture_default_str()
+      ->check(CLI::IsMember({"strict", "fast"}));
+}
+
 /// A program with more options of its own declares a function of this name beside its type.
 inline void add_common(CLI::App& app, CommonOptions& common) {
   app.add_flag("--overwrite", common.overwrite, "Replace outputs that exist");

@@ -108,7 +108,7 @@ std::string version() {
 }  // namespace
 
 int apply(ApplyOptions const& o, CommonOptions const& common) {
-  Generator const generator(o.weights);
+  Generator const generator(o.weights, o.accuracy);
   System const& s = generator.system();
   auto const tasks = tasks_of(o, s);
   bool const several = !o.data.empty() || tasks.size() > 1 || fs::is_directory(o.output);
@@ -193,6 +193,7 @@ int apply(ApplyOptions const& o, CommonOptions const& common) {
     header.append_history("weights " + fs::path(o.weights).filename().string() + "; norms with " +
                           (inference.batch_statistics ? "statistics of this image" : "running statistics") +
                           (inference.dropout ? ", dropout active" : ""));
+    header.append_history(s.accuracy + " convolutions");
     if (passes > 1) header.append_history("mean of " + std::to_string(passes) + " passes with dropout");
     if (was_padded)
       header.append_history("padded from " + size_text(image.height, image.width) + " to " +

@@ -27,6 +27,7 @@ struct TrainOptions {
   std::string out;
   std::string start;
   std::string start_discriminator;
+  std::string accuracy = "strict";  ///< of convolutions
   bool resume = false;
   bool dry_run = false;
   int batch = -1;
@@ -55,6 +56,7 @@ struct ApplyOptions {
   std::string output;
   std::string weights;
   std::string statistics;  ///< empty: as the weights say
+  std::string accuracy;    ///< of convolutions; empty: as the weights say
   int samples = 0;         ///< of Monte-Carlo dropout
   std::string deviation;
   std::string png;

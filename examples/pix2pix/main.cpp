@@ -15,6 +15,7 @@ static void add_common(CLI::App& app, CommonOptions& common) {
 
 namespace {
 
+using examples::add_accuracy;
 using examples::within;
 
 /// An option whose default is the preset's.
@@ -58,6 +59,7 @@ void add_train(CLI::App& app, TrainOptions& o) {
   app.add_option("--start", o.start, "Weights of the generator to begin with instead of random ones")
       ->type_name("FILE");
   app.add_option("--start-discriminator", o.start_discriminator, "and those of the discriminator")->type_name("FILE");
+  add_accuracy(app, o.accuracy);
   app.add_flag("--resume,--continue-train", o.resume, "Go on from the newest checkpoint in the folder, bit for bit");
   app.add_flag("--dry-run", o.dry_run, "Print the networks, memory and time per epoch; train nothing");
   add_open(app, "--batch,--batch-size", o.batch, "Images per step")->check(within(1, 4096));
@@ -111,6 +113,7 @@ void add_apply(CLI::App& app, ApplyOptions& o) {
                  "dropout, as the first codes inferred; or image, of the image at hand without dropout (default: as "
                  "the weights say)")
       ->check(CLI::IsMember({"running", "batch", "image"}));
+  add_accuracy(app, o.accuracy);
   app.add_option("--samples", o.samples, "Monte-Carlo dropout: write the mean of so many passes")
       ->capture_default_str()
       ->check(within(0, 100000));

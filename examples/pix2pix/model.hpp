@@ -3,8 +3,10 @@
 
 #include <cstddef>
 
+#include <heliograd/nn/accuracy.hpp>
 #include <heliograd/nn/attention_unet.hpp>
 #include <heliograd/nn/patch_discriminator.hpp>
+#include "common/accuracy.hpp"
 #include "presets.hpp"
 
 /// \file
@@ -34,21 +36,25 @@ heliograd::nn::AttentionUNet<B> generator_of(heliograd::Rng& rng, System const& 
   options.fusion = d.attention == Attention::cat          ? nn::AttentionFusion::concat
                    : d.attention == Attention::rhp_answer ? nn::AttentionFusion::rhp_answer
                                                           : nn::AttentionFusion::rhp;
-  return nn::attention_unet<B>(rng, options);
+  auto generator = nn::attention_unet<B>(rng, options);
+  nn::set_accuracy(generator, examples::accuracy_of(system.accuracy));
+  return generator;
 }
 
 /// It sees the input's channels and the target's.
 template <class B>
 heliograd::nn::PatchDiscriminator<B> discriminator_of(heliograd::Rng& rng, System const& system) {
   DiscriminatorDesign const& d = system.discriminator;
-  return heliograd::nn::patch_discriminator<B>(rng,
-                                               {.c_in = system.inputs.size() + 1,
-                                                .base = static_cast<std::size_t>(d.base),
-                                                .widest = static_cast<std::size_t>(d.widest),
-                                                .halvings = d.halvings,
-                                                .inner_bias = d.inner_bias,
-                                                .same_size = d.same_size,
-                                                .norm_options = {.epsilon = d.norm_epsilon, .negative_slope = 0.2}});
+  auto discriminator =
+      heliograd::nn::patch_discriminator<B>(rng, {.c_in = system.inputs.size() + 1,
+                                                  .base = static_cast<std::size_t>(d.base),
+                                                  .widest = static_cast<std::size_t>(d.widest),
+                                                  .halvings = d.halvings,
+                                                  .inner_bias = d.inner_bias,
+                                                  .same_size = d.same_size,
+                                                  .norm_options = {.epsilon = d.norm_epsilon, .negative_slope = 0.2}});
+  heliograd::nn::set_accuracy(discriminator, examples::accuracy_of(system.accuracy));
+  return discriminator;
 }
 
 }  // namespace pix2pix

@@ -197,8 +197,18 @@ struct Generator::Impl {
 
 Generator::Generator(System const& system, std::uint64_t seed) : impl_(std::make_shared<Impl>(system, hg::Rng(seed))) {}
 
-Generator::Generator(std::string const& file)
-    : impl_(std::make_shared<Impl>(system_from(hg::io::read_metadata(file), file), hg::Rng::blank())) {
+namespace {
+
+System system_in(std::string const& file, std::string const& accuracy) {
+  System system = system_from(hg::io::read_metadata(file), file);
+  if (!accuracy.empty()) system.accuracy = accuracy;
+  return system;
+}
+
+}  // namespace
+
+Generator::Generator(std::string const& file, std::string const& accuracy)
+    : impl_(std::make_shared<Impl>(system_in(file, accuracy), hg::Rng::blank())) {
   load(file);
   hg::freeze(impl_->model);
 }

@@ -33,8 +33,9 @@ class Generator {
   /// Random weights.
   Generator(System const& system, std::uint64_t seed);
   /// As read from a file of weights.
+  /// \param accuracy of its convolutions, strict or fast; empty: as the file says.
   /// Throws   InputError naming the file if it is missing, damaged or of another network.
-  explicit Generator(std::string const& file);
+  explicit Generator(std::string const& file, std::string const& accuracy = "");
 
   System const& system() const;
   /// Sides are multiples of this.

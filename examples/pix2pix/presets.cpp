@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <heliograd/base/error.hpp>
+#include "accuracy.hpp"
 
 namespace pix2pix {
 
@@ -254,8 +255,9 @@ void for_each_number(Design& s, Visit const& visit) {
 }  // namespace
 
 std::map<std::string, std::string> metadata_of(System const& s, std::string const& network) {
-  std::map<std::string, std::string> m{{"network", network}, {"preset", s.preset},       {"variant", s.variant},
-                                       {"target", s.target}, {"inference", s.inference}, {"source", s.source}};
+  std::map<std::string, std::string> m{{"network", network},    {"preset", s.preset},       {"variant", s.variant},
+                                       {"target", s.target},    {"inference", s.inference}, {"source", s.source},
+                                       {"accuracy", s.accuracy}};
   auto const text = [](double value) {
     char digits[40];
     std::snprintf(digits, sizeof digits, "%.17g", value);
@@ -285,6 +287,7 @@ System system_from(std::map<std::string, std::string> const& m, std::string cons
   s.target = text("target");
   s.inference = text("inference");
   s.source = text("source");
+  s.accuracy = examples::stated_accuracy(m, file);
   std::istringstream inputs(text("inputs"));
   for (std::string channel; std::getline(inputs, channel, ',');) s.inputs.push_back(channel);
   for_each_number(s, [&](char const* key, auto& value) {

@@ -89,6 +89,7 @@ struct System {
   Training training;
   Preparation preparation;
   std::string inference = "running";  ///< the statistics that the authors' code infers with
+  std::string accuracy = "strict";    ///< of convolutions: strict or fast
 };
 
 /// Which system: a preset, and what is changed about it. Texts that are empty and numbers that are negative stand for what

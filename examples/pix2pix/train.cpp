@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 
 System training_system(TrainOptions const& o) {
   System s = system_of(o.system);
+  s.accuracy = o.accuracy;
   Training& t = s.training;
   if (o.batch >= 0) t.batch = o.batch;
   if (o.rate >= 0) t.rate = o.rate;

@@ -128,7 +128,7 @@ int apply(ApplyOptions const& o, CommonOptions const& common) {
                          " pixels, expected at least 2 x 2)");
   check_unit(reader);
   auto const pointing = pointing_of(reader, o.no_wcs);
-  auto const network = load_network(o.weights, o.scale);
+  auto const network = load_network(o.weights, o.scale, o.accuracy);
   auto const scale = static_cast<std::size_t>(network.model.scale);
   for (std::string const& warning : reader.layout().warnings)
     std::fprintf(stderr, "%s: warning: %s\n", program, examples::one_line(warning).c_str());
@@ -152,7 +152,8 @@ int apply(ApplyOptions const& o, CommonOptions const& common) {
                         " x finer and calibrated to SDO/HMI by a neural network");
   header.append_history("parent file " + fs::path(o.input).filename().string());
   header.append_history("weights " + fs::path(network.file).filename().string() + ", field / 3500 G, radius channel " +
-                        (pointing ? "from the header" : "zero (no pointing)"));
+                        (pointing ? "from the header" : "zero (no pointing)") + ", " + network.accuracy +
+                        " convolutions");
   if (found.missing > 0)
     header.append_history(std::to_string(found.missing) + " pixels without a value were taken as zero field");
 

@@ -25,6 +25,7 @@ struct ApplyOptions {
   std::string output;
   std::string png;
   std::string weights;
+  std::string accuracy;  ///< of convolutions; empty: as the weights say
   int scale = 4;
   bool no_wcs = false;
   bool off_disk_nan = false;
@@ -42,6 +43,7 @@ struct TrainOptions {
   std::vector<double> pairs_part = {0, 1};
   std::string out;
   std::string start;
+  std::string accuracy = "strict";  ///< of convolutions
   bool resume = false;
   int scale = 4;
   std::uint64_t steps = 8000;
@@ -73,6 +75,7 @@ struct EvaluateOptions {
   std::string prediction;
   std::string input;
   std::string weights;
+  std::string accuracy;  ///< of convolutions; empty: as the weights say
   int scale = 4;
   bool input_on_fine_grid = false;
   bool align = false;

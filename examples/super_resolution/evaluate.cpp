@@ -208,7 +208,7 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
   hg::io::FitsHeader header;
   Image truth = read_image(o.truth, &header);
   std::optional<LoadedNetwork> network;
-  if (o.prediction.empty()) network = load_network(o.weights, o.scale);
+  if (o.prediction.empty()) network = load_network(o.weights, o.scale, o.accuracy);
   auto const scale = static_cast<std::size_t>(network ? network->model.scale : o.scale);
   if (truth.height <= 2 * o.border + 8 || truth.width <= 2 * o.border + 8)
     throw hg::InputError(o.truth + ": is too small to compare (found " + std::to_string(truth.width) + " x " +
@@ -327,7 +327,10 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
     Json j;
     j["truth"] = fs::path(o.truth).filename().string();
     if (!o.input.empty()) j["input"] = fs::path(o.input).filename().string();
-    if (network) j["weights"] = {{"file", fs::path(network->file).filename().string()}, {"sha256", network->sha256}};
+    if (network)
+      j["weights"] = {{"file", fs::path(network->file).filename().string()},
+                      {"sha256", network->sha256},
+                      {"accuracy", network->accuracy}};
     j["border_pixels"] = b;
     j["pixels"] = {inner.width, inner.height};
     if (o.align)

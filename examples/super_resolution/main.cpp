@@ -15,6 +15,7 @@ static void add_common(CLI::App& app, CommonOptions& common) {
 
 namespace {
 
+using examples::add_accuracy;
 using examples::within;
 
 void add_apply(CLI::App& app, ApplyOptions& o) {
@@ -23,6 +24,7 @@ void add_apply(CLI::App& app, ApplyOptions& o) {
   app.add_option("--png", o.png, "Picture of input and output to write")->type_name("OUT.png");
   app.add_option("--weights", o.weights, "Weights (safetensors); default: the ones that come with the program")
       ->type_name("FILE");
+  add_accuracy(app, o.accuracy);
   app.add_option("--scale", o.scale, "Magnification, if the weights do not say it")
       ->capture_default_str()
       ->check(CLI::IsMember({1, 2, 4}));
@@ -51,6 +53,7 @@ void add_evaluate(CLI::App& app, EvaluateOptions& o) {
       ->type_name("FILE");
   app.add_option("--weights", o.weights, "Weights of the network; default: the ones that come with the program")
       ->type_name("FILE");
+  add_accuracy(app, o.accuracy);
   app.add_option("--scale", o.scale, "Magnification, if the weights do not say it")
       ->capture_default_str()
       ->check(CLI::IsMember({1, 2, 4}));
@@ -146,6 +149,7 @@ void add_train(CLI::App& app, TrainOptions& o) {
       ->capture_default_str()
       ->check(within(0.0, 0.95));
   app.add_option("--strong", o.strong, "Share of crops that are the strongest of four")->capture_default_str();
+  add_accuracy(app, o.accuracy);
   app.add_option("--start", o.start, "Weights to begin with instead of random ones")->type_name("FILE");
   app.add_flag("--resume", o.resume, "Go on from the newest checkpoint in the folder, bit for bit");
   app.add_option("--validate-every", o.validate_every, "Steps between validations")->capture_default_str();

@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include <heliograd/base/error.hpp>
+#include <heliograd/nn/accuracy.hpp>
+#include "accuracy.hpp"
 #include "sha256.hpp"
 
 namespace super_resolution {
@@ -29,7 +31,7 @@ std::string shipped_weights(int scale) {
                        " and near the program); name a file with --weights, or make one with the command train");
 }
 
-LoadedNetwork load_network(std::string const& file, int scale) {
+LoadedNetwork load_network(std::string const& file, int scale, std::string const& accuracy) {
   LoadedNetwork loaded;
   loaded.file = file.empty() ? shipped_weights(scale) : file;
   loaded.metadata = hg::io::read_metadata(loaded.file);
@@ -44,9 +46,13 @@ LoadedNetwork load_network(std::string const& file, int scale) {
                            "', expected 1, 2 or 4)");
     stated = entry->second.front() - '0';
   }
+  std::string const usual = examples::stated_accuracy(loaded.metadata, loaded.file);
+  loaded.metadata["accuracy"] = usual;
+  loaded.accuracy = accuracy.empty() ? usual : accuracy;
   auto rng = hg::Rng::blank();
   loaded.model = super_resolution_network<Backend>(rng, stated);
   hg::io::load_weights(loaded.file, loaded.model);
+  hg::nn::set_accuracy(loaded.model, examples::accuracy_of(loaded.accuracy));
   hg::freeze(loaded.model);
   loaded.sha256 = examples::sha256_of_file(loaded.file);
   return loaded;

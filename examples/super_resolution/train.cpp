@@ -15,10 +15,12 @@
 #include <heliograd/loss/histogram.hpp>
 #include <heliograd/loss/pixel.hpp>
 #include <heliograd/loss/ssim.hpp>
+#include <heliograd/nn/accuracy.hpp>
 #include <heliograd/optim/adam.hpp>
 #include <heliograd/optim/clip.hpp>
 #include <heliograd/optim/schedule.hpp>
 #include <heliograd/physics/instrument.hpp>
+#include "accuracy.hpp"
 #include "commands.hpp"
 #include "csv_log.hpp"
 #include "dataset.hpp"
@@ -309,6 +311,7 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   // Network and optimiser.
   hg::Rng rng(common.seed);
   Network model = super_resolution_network<Backend>(rng, o.scale, o.dropout);
+  hg::nn::set_accuracy(model, examples::accuracy_of(o.accuracy));
   if (!o.start.empty()) hg::io::load_weights(o.start, model);
   hg::FlatStore<Backend> const store(model);
   hg::optim::Adam<Backend> adam(store, {.learning_rate = o.rate, .beta1 = o.betas[0], .beta2 = o.betas[1]});
@@ -363,6 +366,7 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
       hg::io::save_weights(o.out + "/model.safetensors", model,
                            {{"network", "HighResNet_RPRCDO"},
                             {"scale", std::to_string(o.scale)},
+                            {"accuracy", o.accuracy},
                             {"field_unit_gauss", "3500"},
                             {"steps", std::to_string(state.step)},
                             {"score", number},

@@ -228,6 +228,29 @@ TEST_CASE("parts of a batch add up to the batch", "[programs]") {
   fails(start + (folder / "x") + " --accumulate 3", 2, "--accumulate");
 }
 
+TEST_CASE("a generator trained with fast convolutions is applied with them", "[programs]") {
+  Folder const folder;
+  write_set(folder / "set", 128);
+  std::string const run = folder / "run", in = folder / "in.fits", out = folder / "out.fits";
+  fine(
+      "train --accuracy fast --preset park2019-a --side 128 --depth 2 --width 32 --widest 32 --steps 1 "
+      "--validate-every 9 --picture-every 0 --data " +
+      (folder / "set") + " -o " + run);
+  CHECK_THAT(fine("info " + run + "/generator.safetensors").out, ContainsSubstring("accuracy         fast"));
+  write_image(in, "hmi", 3, 128, 128);
+  auto const applied = [&](std::string const& options) {
+    fine("apply " + in + " --overwrite --weights " + run + "/generator.safetensors -o " + out + options);
+    auto const history = hg::io::read_fits<float>(out).header.history();
+    CHECK(std::any_of(history.begin(), history.end(), [&](auto const& line) {
+      return line.find(options.ends_with("strict") ? "strict convolutions" : "fast convolutions") != line.npos;
+    }));
+    return pixels(out);
+  };
+  auto const fast = applied("");
+  CHECK((applied(" --accuracy fast") == fast));
+  CHECK_FALSE((applied(" --accuracy strict") == fast));
+}
+
 TEST_CASE("images of any size come back in their size, with their header", "[programs]") {
   Folder const folder;
   write_set(folder / "set");

@@ -45,10 +45,13 @@ bool same_bytes(std::string const& a, std::string const& b) { return contents(a)
 
 test::Program const run("super_resolution");
 
-void write_weights(std::string const& path, int scale = 4, std::uint64_t seed = 5) {
+/// \param accuracy that the file states, if any.
+void write_weights(std::string const& path, int scale = 4, std::uint64_t seed = 5, std::string const& accuracy = "") {
   hg::Rng rng(seed);
   auto const model = super_resolution::super_resolution_network<test::FloatBackend>(rng, scale);
-  hg::io::save_weights(path, model, {{"network", "HighResNet_RPRCDO"}, {"scale", std::to_string(scale)}});
+  hg::io::Metadata about{{"network", "HighResNet_RPRCDO"}, {"scale", std::to_string(scale)}};
+  if (!accuracy.empty()) about["accuracy"] = accuracy;
+  hg::io::save_weights(path, model, about);
 }
 
 hg::io::FitsHeader disk_header(double side, double radius) {
@@ -222,6 +225,38 @@ TEST_CASE("apply writes a finer image with its header, in tiles as in one piece"
   CHECK(std::isfinite(c.pixels[320 * 596 + 320]));
 }
 
+TEST_CASE("the accuracy of convolutions is the weights', unless it is asked for", "[programs]") {
+  Folder const folder;
+  std::string const in = folder / "in.fits", out = folder / "out.fits", weights = folder / "w.safetensors";
+  write_disk(in, 40, field(40, 40));
+  auto const applied = [&](char const* stated, std::string const& options) {
+    fs::remove(weights);
+    write_weights(weights, 4, 5, stated);
+    auto const outcome = run("apply " + in + " -q --overwrite -o " + out + " --weights " + weights + options);
+    INFO(outcome.err);
+    REQUIRE(outcome.code == 0);
+    return hg::io::read_fits<float>(out);
+  };
+  auto const mentions = [](auto const& image, std::string const& word) {
+    auto const lines = image.header.history();
+    return std::any_of(lines.begin(), lines.end(), [&](auto const& line) { return line.find(word) != line.npos; });
+  };
+  auto const silent = applied("", ""), strict = applied("strict", ""), fast = applied("fast", "");
+  CHECK(silent.pixels == strict.pixels);
+  CHECK_FALSE(fast.pixels == strict.pixels);
+  CHECK(mentions(silent, "strict convolutions"));
+  CHECK(mentions(fast, "fast convolutions"));
+  CHECK_THAT(run("info " + weights).out, ContainsSubstring("accuracy         fast"));
+  CHECK(applied("fast", " --accuracy strict").pixels == strict.pixels);
+  auto const asked = applied("strict", " --accuracy fast");
+  CHECK(asked.pixels == fast.pixels);
+  CHECK(mentions(asked, "fast convolutions"));
+  fs::remove(weights);
+  write_weights(weights, 4, 5, "perfect");
+  check_failure(run("apply " + in + " --overwrite -o " + out + " --weights " + weights), 3, "perfect");
+  check_failure(run("apply " + in + " -o x.fits --accuracy perfect"), 2, "accuracy");
+}
+
 TEST_CASE("small and odd patches without a pointing", "[programs]") {
   Folder const folder;
   std::string const weights = folder / "w.safetensors";
@@ -318,7 +353,7 @@ TEST_CASE("training is the same in one run, in two, and after a signal", "[progr
   }
   std::string const start = "train --data " + (folder / "data") +
                             " --aside 102 --crop 32 --batch 2 --steps 6 --save-every 2 "
-                            "--validate-every 3 --dropout 0.1 -o ";
+                            "--validate-every 3 --dropout 0.1 --accuracy fast -o ";
   auto const one = run(start + (folder / "one"));
   INFO(one.err);
   REQUIRE(one.code == 0);
@@ -373,7 +408,9 @@ TEST_CASE("training is the same in one run, in two, and after a signal", "[progr
   CHECK(run("apply " + (folder / "in.fits") + " --no-wcs -o " + (folder / "out.fits") + " --weights " +
             (folder / "one/model.safetensors"))
             .code == 0);
-  CHECK_THAT(run("info " + (folder / "one/model.safetensors")).out, ContainsSubstring("222855"));
+  auto const info = run("info " + (folder / "one/model.safetensors")).out;
+  CHECK_THAT(info, ContainsSubstring("222855"));
+  CHECK_THAT(info, ContainsSubstring("accuracy         fast"));
 }
 
 TEST_CASE("evaluate knows a perfect prediction from a poor one", "[programs]") {
