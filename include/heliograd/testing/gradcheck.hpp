@@ -138,7 +138,8 @@ GradcheckReport gradgradcheck(Function const& function, std::vector<Param<Rank, 
   for (auto const& param : params) xs.push_back(tape.watch(param));
   auto const gradients = tape.gradients(function(tape), xs);
   std::vector<std::vector<Scalar>> twice;
-  auto projected = tape.constant(make_zeros<B>("zero", Shape<0>{}));
+  auto const zero = make_zeros<B>("zero", Shape<0>{});
+  auto projected = tape.constant(zero);
   for (std::size_t k = 0; k < params.size(); ++k) {
     twice.push_back(to_host(exec, gradients[k].value));
     projected = projected + sum(gradients[k] * tape.constant(directions[k]));
