@@ -4,6 +4,7 @@
 #include <Kokkos_Core.hpp>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include <heliograd/base/error.hpp>
@@ -79,48 +80,84 @@ struct BinAxis {
   }
 };
 
-/// The share of a chunk of one sample in every bin, into a row of `partial`.
+/// Between which bins values stand, as slots: side by side those of positive values, the first next to the middle bin, then those of
+/// negative ones; and how far into it. Noise is at the start of a slot.
+template <class T>
+struct BinSlots {
+  BinAxis<T> axis;
+
+  KOKKOS_FUNCTION int count() const { return 2 * axis.half; }
+  /// The bin at the beginning of a slot, and which way the other one lies.
+  KOKKOS_FUNCTION static int side(int slot, int half) { return slot < half ? 1 : -1; }
+  KOKKOS_FUNCTION static int near(int slot, int half) { return slot < half ? half + slot : 2 * half - slot; }
+
+  KOKKOS_FUNCTION void find(T const* values, std::size_t count, T* u, int* slot) const {
+    axis.distances(values, count, u);
+    int const half = axis.half;
+    HELIOGRAD_INDEPENDENT_LOOP
+    for (std::size_t i = 0; i < count; ++i) {
+      int const whole = static_cast<int>(u[i]);
+      int const begin = whole < half ? whole : half - 1;
+      u[i] -= static_cast<T>(begin);
+      slot[i] = begin + (values[i] < T(0) ? half : 0);
+    }
+  }
+};
+
+/// The share of a chunk of one sample in every bin, into a row of `partial`. Shares are summed as whole numbers, which have no order,
+/// in as many tables as it takes for one value not to wait for the one before.
 template <class T, bool OnHost>
 struct HistogramChunk {
   static constexpr std::size_t size = OnHost ? 4096 : 256;
+  static constexpr double unit = 0x1p51;  ///< of a share: 4096 of them fit 64 bits
 
-  BinAxis<T> axis;
+  BinSlots<T> slots;
   T const* x;
   std::size_t length;
   std::size_t chunks;
   double* partial;
+  std::uint64_t* tables;  ///< two for each lane of each item
+
+  static constexpr std::size_t lanes = OnHost ? 4 : 1;
+  KOKKOS_FUNCTION std::size_t table_size() const { return 2 * lanes * static_cast<std::size_t>(slots.count()); }
 
   KOKKOS_FUNCTION void operator()(std::size_t item) const {
     std::size_t const begin = (item % chunks) * size;
     std::size_t const end = begin + size < length ? begin + size : length;
     T const* const from = x + (item / chunks) * length;
-    int const bins = 2 * axis.half + 1;
-    double* const row = partial + item * static_cast<std::size_t>(bins);
-    for (int k = 0; k < bins; ++k) row[k] = 0;
+    int const half = slots.axis.half;
+    auto const stride = static_cast<std::size_t>(slots.count());
+    std::uint64_t* const values = tables + item * table_size();
+    std::uint64_t* const shares = values + lanes * stride;
+    for (std::size_t i = 0; i < table_size(); ++i) values[i] = 0;
     constexpr std::size_t tile = OnHost ? 64 : 1;
     T u[tile];
-    unsigned char loud[tile];
-    std::size_t quiet = 0;
+    int slot[tile];
+    std::int64_t share[tile];
     for (std::size_t first = begin; first < end; first += tile) {
       std::size_t const count = end - first < tile ? end - first : tile;
-      axis.distances(from + first, count, u);
-      // Which values are above the noise is as good as random: a list of them, then no branch is guessed wrongly.
-      std::size_t louds = 0;
+      slots.find(from + first, count, u, slot);
+      HELIOGRAD_INDEPENDENT_LOOP
+      for (std::size_t i = 0; i < count; ++i) share[i] = static_cast<std::int64_t>(static_cast<double>(u[i]) * unit);
       for (std::size_t i = 0; i < count; ++i) {
-        loud[louds] = static_cast<unsigned char>(i);
-        louds += u[i] > T(0) ? 1 : 0;
-      }
-      quiet += count - louds;
-      for (std::size_t l = 0; l < louds; ++l) {
-        std::size_t const i = loud[l];
-        int const near = u[i] < static_cast<T>(axis.half) ? static_cast<int>(u[i]) : axis.half - 1;
-        double const far_share = static_cast<double>(u[i] - static_cast<T>(near));
-        int const side = from[first + i] < T(0) ? -1 : 1;
-        row[axis.half + side * near] += 1.0 - far_share;
-        row[axis.half + side * (near + 1)] += far_share;
+        std::size_t const at = i % lanes * stride + static_cast<std::size_t>(slot[i]);
+        ++values[at];
+        shares[at] += static_cast<std::uint64_t>(share[i]);
       }
     }
-    row[axis.half] += static_cast<double>(quiet);
+    double* const row = partial + item * static_cast<std::size_t>(2 * half + 1);
+    for (int k = 0; k <= 2 * half; ++k) row[k] = 0;
+    for (int s = 0; s < slots.count(); ++s) {
+      std::uint64_t all = 0, far = 0;
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        all += values[lane * stride + static_cast<std::size_t>(s)];
+        far += shares[lane * stride + static_cast<std::size_t>(s)];
+      }
+      int const k = BinSlots<T>::near(s, half);
+      double const far_share = static_cast<double>(far) / unit;
+      row[k] += static_cast<double>(all) - far_share;
+      row[k + BinSlots<T>::side(s, half)] += far_share;
+    }
   }
 };
 
@@ -155,14 +192,33 @@ struct StoreVariation {
   KOKKOS_FUNCTION void operator()(std::size_t, Sums<1> const& total) const { *mean = static_cast<T>(scale * total[0]); }
 };
 
+/// How the variation of a sample moves with a value's place, for each slot: shares go from the near bin to the far one.
+template <class T>
+struct VariationSlope {
+  BinSlots<T> slots;
+  double const* own;
+  double const* other;
+  T* slope;
+
+  KOKKOS_FUNCTION static int pull(double a, double b) { return static_cast<int>(a > b) - static_cast<int>(a < b); }
+
+  KOKKOS_FUNCTION void operator()(std::size_t item) const {
+    auto const count = static_cast<std::size_t>(slots.count());
+    int const s = static_cast<int>(item % count), half = slots.axis.half;
+    std::size_t const first = item / count * (count + 1);
+    auto const near = first + static_cast<std::size_t>(BinSlots<T>::near(s, half));
+    std::size_t const far = BinSlots<T>::side(s, half) > 0 ? near + 1 : near - 1;
+    slope[item] = static_cast<T>(pull(own[far], other[far]) - pull(own[near], other[near]));
+  }
+};
+
 /// The gradient of one value: its share moves from the near bin to the far one, or on to the next.
 template <class B>
 struct VariationGradient {
   using T = typename B::scalar_type;
-  BinAxis<T> axis;
+  BinSlots<T> slots;
   T const* x;
-  double const* own;
-  double const* other;
+  T const* slope;  ///< [sample][slot]
   T const* gmean;
   double scale;
   std::size_t length;
@@ -170,34 +226,26 @@ struct VariationGradient {
   std::size_t chunk;
   Sink<4, B> gx;
 
-  KOKKOS_FUNCTION static int pull(double a, double b) { return static_cast<int>(a > b) - static_cast<int>(a < b); }
-
   KOKKOS_FUNCTION void operator()(std::size_t item) const {
     std::size_t const sample = item / chunks;
     std::size_t const begin = (item % chunks) * chunk;
     std::size_t const end = begin + chunk < length ? begin + chunk : length;
-    std::size_t const first_bin = sample * static_cast<std::size_t>(2 * axis.half + 1);
-    double const* const a = own + first_bin;
-    double const* const b = other + first_bin;
-    T const step = static_cast<T>(scale * static_cast<double>(*gmean)) * axis.per_log;
+    T const* const slopes = slope + sample * static_cast<std::size_t>(slots.count());
+    T const step = static_cast<T>(scale * static_cast<double>(*gmean)) * slots.axis.per_log;
+    T const inner = slots.axis.inner, outer = slots.axis.outer;
     constexpr std::size_t tile = B::on_host ? 64 : 1;
-    T u[tile], slope[tile];
+    T u[tile];
+    int slot[tile];
     for (std::size_t first = sample * length + begin; first < sample * length + end; first += tile) {
       std::size_t const left = sample * length + end - first;
       std::size_t const count = left < tile ? left : tile;
-      axis.distances(x + first, count, u);
-      for (std::size_t i = 0; i < count; ++i) {
-        int const near = u[i] < static_cast<T>(axis.half) ? static_cast<int>(u[i]) : axis.half - 1;
-        int const side = x[first + i] < T(0) ? -1 : 1;
-        int const k = axis.half + side * near;
-        int const direction = pull(a[k + side], b[k + side]) - pull(a[k], b[k]);
-        slope[i] = step * static_cast<T>(direction);
-      }
+      slots.find(x + first, count, u, slot);
+      HELIOGRAD_INDEPENDENT_LOOP
       for (std::size_t i = 0; i < count; ++i) {
         T const v = x[first + i];
         T const magnitude = v < T(0) ? -v : v;
-        bool const moves = magnitude > axis.inner && magnitude < axis.outer;
-        T const change = slope[i] / v;
+        bool const moves = magnitude > inner && magnitude < outer;
+        T const change = step * slopes[slot[i]] / v;
         gx.add(first + i, moves ? change : T(0));
       }
     }
@@ -217,8 +265,9 @@ void soft_histogram(Workspace<B>& ws, ConstTensorRef<4, B> const& x, SignedLogBi
   std::size_t const count = static_cast<std::size_t>(bins.count());
   auto scope = ws.scope();
   double* const partial = scope.template take<double>(samples * chunks * count);
-  for_each_item(ws, "heliograd::soft_histogram", samples * chunks,
-                Chunk{detail::BinAxis<T>(bins), x.data(), length, chunks, partial});
+  Chunk chunk{{detail::BinAxis<T>(bins)}, x.data(), length, chunks, partial, nullptr};
+  chunk.tables = scope.template take<std::uint64_t>(samples * chunks * chunk.table_size());
+  for_each_item(ws, "heliograd::soft_histogram", samples * chunks, chunk);
   for_each_item(ws, "heliograd::soft_histogram", samples * count,
                 detail::HistogramJoin{partial, chunks, count, static_cast<double>(length), shares});
 }
@@ -242,9 +291,15 @@ void mean_total_variation_backward(Workspace<B>& ws, ConstTensorRef<4, B> const&
   std::size_t const length = samples > 0 ? x.size() / samples : 0;
   std::size_t const chunk = B::on_host ? 4096 : 1;
   std::size_t const chunks = (length + chunk - 1) / chunk;
+  detail::BinSlots<T> const slots{detail::BinAxis<T>(bins)};
+  std::size_t const slopes = samples * static_cast<std::size_t>(slots.count());
+  auto scope = ws.scope();
+  T* const slope = scope.template take<T>(slopes);
+  for_each_item(ws, "heliograd::mean_total_variation_backward", slopes,
+                detail::VariationSlope<T>{slots, own, other, slope});
   for_each_item(ws, "heliograd::mean_total_variation_backward", samples * chunks,
-                detail::VariationGradient<B>{detail::BinAxis<T>(bins), x.data(), own, other, gmean.data(),
-                                             0.5 / static_cast<double>(x.size()), length, chunks, chunk, gx});
+                detail::VariationGradient<B>{slots, x.data(), slope, gmean.data(), 0.5 / static_cast<double>(x.size()),
+                                             length, chunks, chunk, gx});
 }
 
 }  // namespace kernel
