@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <catch2/catch_test_macros.hpp>
 #include <cstdint>
+#include <vector>
 
 #include <heliograd/core/workspace.hpp>
 #include "spaces.hpp"
@@ -18,14 +19,20 @@ TEST_CASE("blocks are aligned and do not overlap", "[core]") {
   CHECK(c - b == 1024);
 }
 
-TEST_CASE("after a rewind the addresses repeat, across slabs", "[core]") {
+TEST_CASE("after a rewind slabs are one, and from then on addresses repeat", "[core]") {
   hg::Arena<Space> arena;
   std::size_t const big = 3 * hg::Arena<Space>::smallest_slab / 4;
-  void* const first[] = {arena.take(big), arena.take(big), arena.take(10 * big)};
+  std::size_t const sizes[] = {big, big, 10 * big, big};
+  for (std::size_t const bytes : sizes) arena.take(bytes);
+  arena.rewind();
+  std::vector<char*> first;
+  for (std::size_t const bytes : sizes) first.push_back(static_cast<char*>(arena.take(bytes)));
+  for (std::size_t k = 0; k < 3; ++k) CHECK(first[k + 1] == first[k] + sizes[k]);
   auto const reserved = arena.reserved_bytes();
   arena.rewind();
-  for (void* const p : first) CHECK((p == first[2] ? arena.take(10 * big) : arena.take(big)) == p);
+  for (std::size_t k = 0; k < 4; ++k) CHECK(arena.take(sizes[k]) == first[k]);
   CHECK(arena.reserved_bytes() == reserved);
+  CHECK(arena.peak_bytes() == 13 * big);
 }
 
 TEST_CASE("scratch scopes nest", "[core]") {

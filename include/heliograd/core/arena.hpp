@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include <heliograd/base/config.hpp>
@@ -15,9 +16,9 @@ namespace heliograd::inline HELIOGRAD_ABI {
 
 /// Bump allocation from slabs of one memory space.
 ///
-/// After a rewind, the same sequence of requests yields the same addresses and allocates nothing: a steady training step
-/// costs no allocation, and what it enqueues could be captured and replayed. Blocks are aligned to 256 bytes. Objects
-/// placed here are never destroyed.
+/// What took several slabs gets one the next time, with room for all that was ever in use at one time. From then on the same
+/// sequence of requests yields the same addresses and allocates nothing: a steady training step costs no allocation, and what
+/// it enqueues could be captured and replayed. Blocks are aligned to 256 bytes. Objects placed here are never destroyed.
 ///
 /// A dry arena counts what is taken and allocates next to nothing. There is no memory behind large blocks; small ones come from
 /// a ring, because the fronts of host kernels write tables there.
@@ -70,9 +71,10 @@ class Arena {
     current_ = mark.slab;
     in_use_ = 0;
     for (Slab const& slab : slabs_) in_use_ += slab.used;
+    if (in_use_ == 0 && slabs_.size() > 1) join_slabs();
   }
 
-  /// Gives back everything; keeps the memory.
+  /// Gives back everything; keeps the memory, unless it lies in pieces.
   void rewind() { release({}); }
 
   bool dry() const { return dry_; }
@@ -105,6 +107,14 @@ class Arena {
     std::size_t used = 0;
   };
 
+  /// Keeps one slab at most, on which all would have found room.
+  void join_slabs() {
+    Slab const largest =
+        *std::max_element(slabs_.begin(), slabs_.end(), [](Slab const& a, Slab const& b) { return a.bytes < b.bytes; });
+    slabs_.clear();
+    if (largest.bytes >= peak_) slabs_.push_back(largest);
+  }
+
   void* in_ring(std::size_t bytes) {
     if (ring_.size() == 0)
       ring_ = Kokkos::View<std::byte*, MemorySpace>(Kokkos::view_alloc(Kokkos::WithoutInitializing, "heliograd::arena"),
@@ -122,7 +132,12 @@ class Arena {
       slabs_.push_back({{}, reinterpret_cast<std::byte*>(dry_base_), std::numeric_limits<std::size_t>::max() / 8, 0});
       return;
     }
-    std::size_t const wanted = std::max({bytes, smallest_slab, reserved_bytes() / 2});
+    // A host gives pages when they are touched: there a generous slab costs nothing, and spares the holes between slabs.
+    constexpr bool lazy = std::is_same_v<MemorySpace, Kokkos::HostSpace>;
+    std::size_t const known = std::max(smallest_slab, peak_);
+    std::size_t const more = lazy ? std::max({16 * smallest_slab, 2 * bytes, 2 * reserved_bytes()})
+                                  : std::max({smallest_slab, bytes, reserved_bytes() / 2});
+    std::size_t const wanted = slabs_.empty() && bytes <= known ? known : more;
     Slab slab;
     slab.memory = Kokkos::View<std::byte*, MemorySpace>(
         Kokkos::view_alloc(Kokkos::WithoutInitializing, "heliograd::arena"), wanted + alignment);

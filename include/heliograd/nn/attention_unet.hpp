@@ -26,14 +26,13 @@ struct AttentionUNet {
   HELIOGRAD_FIELDS(unet, attended)
 
   Var<4, B> operator()(Var<4, B> x, Mode const& mode) const {
-    auto maps = unet.encode(x, mode);
-    for (AttendedMap<B> const& part : attended) {
-      auto& seen = part.stage < 0 ? maps.back() : maps[static_cast<std::size_t>(part.stage)];
-      seen = part.attention(seen, mode);
-    }
-    auto const innermost = maps.back();
-    maps.pop_back();
-    return unet.decode(innermost, maps, mode);
+    std::size_t const depth = unet.down.size();
+    return unet.through(x, mode, [&](std::size_t stage, Var<4, B> map) {
+      for (AttendedMap<B> const& part : attended)
+        if (stage == (part.stage < 0 ? depth - 1 : static_cast<std::size_t>(part.stage)))
+          map = part.attention(map, mode);
+      return map;
+    });
   }
 };
 

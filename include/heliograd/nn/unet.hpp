@@ -76,18 +76,40 @@ struct UNet {
   HELIOGRAD_FIELDS(down, up, options)
 
   Var<4, B> operator()(Var<4, B> x, Mode const& mode) const {
-    std::vector<Var<4, B>> skips = encode(x, mode);
-    Var<4, B> const innermost = skips.back();
+    return through(x, mode, [](std::size_t, Var<4, B> map) { return map; });
+  }
+
+  /// The same with something between encoder and decoder: `look(i, map)` is what the decoder sees of the encoder's map i, 0 the
+  /// largest.
+  template <class Look>
+  Var<4, B> through(Var<4, B> x, Mode const& mode, Look const& look) const {
+    expect_sides(x);
+    auto& tape = x.tape();
+    bool banded = comes_in_bands(x);
+    Var<4, B> map = x;
+    std::vector<Var<4, B>> skips;
+    for (std::size_t i = 0; i < down.size(); ++i) {
+      map = halve(i, i == 1 && banded ? tape.spend(map) : map, mode);
+      skips.push_back(look(i, map));
+      if (i == 0) banded = banded && skips[0].value.data() == map.value.data();
+    }
+    map = tape.spend(skips.back());
     skips.pop_back();
-    return decoded(x.tape().spend(innermost), skips, mode, true);
+    std::size_t const last = up.size() - 1;
+    for (std::size_t i = 0; i < last; ++i) {
+      auto const half = redouble(i, map, mode);
+      if (banded && i + 1 == last) return finish_in_bands(x, half, {}, mode);
+      if (banded && i + 2 == last && stands_alone(last - 1, mode)) return finish_in_bands(x, half, skips[1], mode);
+      map = join(half, skips.back());
+      tape.done_with(skips.back());
+      skips.pop_back();
+    }
+    return redouble(last, map, mode);
   }
 
   /// What the encoder has at each size, largest first; the last one is the innermost map, rectified.
   std::vector<Var<4, B>> encode(Var<4, B> x, Mode const& mode) const {
-    std::size_t const unit = std::size_t{1} << down.size();
-    expect_shape(x.shape()[1] % unit == 0 && x.shape()[2] % unit == 0 && x.shape()[1] > 0 && x.shape()[2] > 0,
-                 "nn::UNet: x is " + to_string(x.shape()) + ", expected sides that are multiples of " +
-                     std::to_string(unit) + " for " + std::to_string(down.size()) + " halvings; pad the image");
+    expect_sides(x);
     std::vector<Var<4, B>> maps;
     for (std::size_t i = 0; i < down.size(); ++i) maps.push_back(x = halve(i, x, mode));
     return maps;
@@ -95,12 +117,13 @@ struct UNet {
 
   /// `skips` are the encoder's maps without the innermost.
   Var<4, B> decode(Var<4, B> x, std::vector<Var<4, B>> const& skips, Mode const& mode) const {
-    return decoded(x, skips, mode, false);
+    for (std::size_t i = 0; i + 1 < up.size(); ++i) x = join(redouble(i, x, mode), skips[skips.size() - 1 - i]);
+    return redouble(up.size() - 1, x, mode);
   }
 
   /// \name One stage at a time, for those who keep the maps elsewhere.
   ///@{
-  /// The encoder's stage i, from the map of the stage before (or the image).
+  /// The encoder's stage i, from the map of the stage before (or the image). Writes over x if it is spent (`Tape::spend`).
   Var<4, B> halve(std::size_t i, Var<4, B> x, Mode const& mode) const {
     bool const after = options.order == UNetOrder::after;
     bool const innermost = i + 1 == down.size();
@@ -109,7 +132,7 @@ struct UNet {
     auto& tape = x.tape();
     auto const in = !after && i > 0 ? leaky_relu(x, 0.2) : x;
     auto const u = down[i].conv(in);
-    if (!after && i > 0) tape.done_with(in);
+    if ((!after && i > 0) || x.spent) tape.done_with(in);
     if (down[i].norm.scale.value.size() > 0) return rectified(down[i].norm, rectify ? slope : 1.0)(tape.spend(u), mode);
     return rectify ? leaky_relu(tape.spend(u), slope) : u;
   }
@@ -131,17 +154,95 @@ struct UNet {
   ///@}
 
  private:
-  /// The encoder's maps may be spent.
-  Var<4, B> decoded(Var<4, B> x, std::vector<Var<4, B>> const& skips, Mode const& mode, bool spend) const {
+  void expect_sides(Var<4, B> const& x) const {
+    std::size_t const unit = std::size_t{1} << down.size();
+    expect_shape(x.shape()[1] % unit == 0 && x.shape()[2] % unit == 0 && x.shape()[1] > 0 && x.shape()[2] > 0,
+                 "nn::UNet: x is " + to_string(x.shape()) + ", expected sides that are multiples of " +
+                     std::to_string(unit) + " for " + std::to_string(down.size()) + " halvings; pad the image");
+  }
+
+  /// Half of what a stage of the decoder sees, and the map of the encoder.
+  static Var<4, B> join(Var<4, B> half, Var<4, B> skip) {
+    auto const both = concat(half, skip);
+    half.tape().done_with(half);
+    return half.tape().spend(both);
+  }
+
+  /// Numbers that the last doubling sees at a time where the outermost stages come in bands.
+  static constexpr std::size_t band_numbers = std::size_t{1} << 20;
+
+  /// The largest join is a good part of the memory that applying takes, and so is the encoder's largest map, which would wait for
+  /// it through the whole network. Both stages have few channels on one side and no norm: the map is made again when it is
+  /// wanted, a band of rows at a time.
+  bool comes_in_bands(Var<4, B> const& x) const {
+    auto const& last = up.back().conv.weight.value;
+    if (x.tape().recording() || down.size() < 2 || down[0].norm.scale.value.size() > 0) return false;
+    if (down[0].conv.weight.value.extent(2) > 8 || last.extent(2) > 8) return false;
+    return x.shape()[1] / 2 * (x.shape()[2] / 2) * last.extent(3) > band_numbers;
+  }
+
+  /// Whether the decoder's stage i does the same to some rows as to all of them.
+  bool stands_alone(std::size_t i, Mode const& mode) const {
+    return !mode.training() && !mode.batch_statistics() && up[i].dropout.probability == 0;
+  }
+
+  /// Some rows of an image.
+  static Var<4, B> rows(Var<4, B> const& map, std::size_t image, std::size_t from, std::size_t to) {
+    Shape<4> const whole = map.shape();
+    auto* const first = map.value.data() + (image * whole[1] + from) * whole[2] * whole[3];
+    return map.tape().constant(view_at<TensorRef<4, B>>(first, Shape<4>{1, to - from, whole[2], whole[3]}));
+  }
+
+  /// What is left to do to `half`, in bands; with a skip it is still to be joined, and two doublings are left. The same numbers
+  /// as those of whole images: bands begin where tiles of the transformed convolutions do.
+  Var<4, B> finish_in_bands(Var<4, B> x, Var<4, B> half, Var<4, B> skip, Mode const& mode) const {
+    constexpr std::size_t tile = 4;
     auto& tape = x.tape();
-    for (std::size_t i = 0; i + 1 < up.size(); ++i) {
-      auto const half = redouble(i, x, mode);
-      auto const& skip = skips[skips.size() - 1 - i];
-      x = tape.spend(concat(half, skip));
-      tape.done_with(half);
-      if (spend) tape.done_with(skip);
+    Shape<4> shape = x.shape();
+    shape[3] = up.back().conv.weight.value.extent(2);
+    auto const y = tape.make(shape, false);
+    std::size_t const height = half.shape()[1];
+    for (std::size_t image = 0; image < shape[0]; ++image) {
+      if (!skip.value.data()) {
+        finish_rows(x, image, rows(half, image, 0, height), 0, 0, height, y, mode);
+        continue;
+      }
+      std::size_t const numbers = half.shape()[2] * (half.shape()[3] + skip.shape()[3]);
+      std::size_t const step = std::max<std::size_t>(1, 2 * band_numbers / numbers / tile) * tile;
+      for (std::size_t a = 0; a < height; a += step) {
+        std::size_t const b = std::min(a + step, height), from = a - std::min(a, tile), to = std::min(b + tile, height);
+        auto const both = concat(rows(half, image, from, to), rows(skip, image, from, to));
+        auto const next = redouble(up.size() - 2, tape.spend(both), mode);
+        finish_rows(x, image, next, 2 * from, 2 * a, 2 * b, y, mode);
+        tape.done_with(next);
+      }
     }
-    return redouble(up.size() - 1, x, mode);
+    tape.done_with(half);
+    if (skip.value.data()) tape.done_with(skip);
+    return y;
+  }
+
+  /// The last doubling of rows a to b. `half` is of one image and begins with row `first`.
+  void finish_rows(Var<4, B> x, std::size_t image, Var<4, B> half, std::size_t first, std::size_t a, std::size_t b,
+                   Var<4, B> y, Mode const& mode) const {
+    auto& tape = x.tape();
+    std::size_t const height = x.shape()[1] / 2;
+    std::size_t const step =
+        std::max<std::size_t>(1, band_numbers / (half.shape()[2] * up.back().conv.weight.value.extent(3)));
+    // A row of y sees half a row more of what is joined, that as much of the image.
+    auto const above = [](std::size_t row) { return row - std::min<std::size_t>(row, 1); };
+    auto const below = [=](std::size_t row) { return std::min(row + 1, height); };
+    for (; a < b; a += step) {
+      std::size_t const end = std::min(a + step, b), from = above(a), to = below(end);
+      auto const map = halve(0, rows(x, image, 2 * above(from), 2 * below(to)), mode);
+      auto const both =
+          concat(rows(half, 0, from - first, to - first), rows(map, 0, from - above(from), to - above(from)));
+      tape.done_with(map);
+      auto const part = redouble(up.size() - 1, tape.spend(both), mode);
+      accumulate(tape.workspace(), Sink<4, B>{rows(y, image, 2 * a, 2 * end).value, 0},
+                 rows(part, 0, 2 * (a - from), 2 * (end - from)).value);
+      tape.done_with(part);
+    }
   }
 
   /// The norm with a rectifier in the same pass. (Dropout commutes with it.)

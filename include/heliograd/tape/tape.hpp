@@ -313,7 +313,7 @@ class Tape {
   }
   ///@}
 
-  /// Forgets all values and nodes, keeps the memory: the next step gets the same addresses.
+  /// Forgets all values and nodes, keeps the memory: from the second on, equal steps get the same addresses.
   void clear() {
     nodes_.clear();
     values_.rewind();
