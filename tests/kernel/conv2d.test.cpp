@@ -385,7 +385,57 @@ TEMPLATE_LIST_TEST_CASE("conv2d: rounding stays within the bars", "[kernel][conv
 }
 
 #ifdef KOKKOS_ENABLE_OPENMP
-TEST_CASE("conv2d: transformed filters of more than one piece", "[kernel][conv2d]") {
+TEST_CASE("conv2d: Winograd panel by panel gives the bits of block by block", "[kernel][conv2d]") {
+  namespace detail = hg::kernel::detail;
+  using B = hg::Backend<Kokkos::DefaultHostExecutionSpace, float>;
+  using F = detail::Winograd<4, 2>;
+  struct Layer {
+    std::size_t images, side, c_in, c_out;
+  };
+  for (auto const& [images, side, c_in, c_out] : {Layer{9, 33, 70, 40}, {1, 8, 256, 512}}) {
+    CAPTURE(c_in, c_out);  // several stretches of tiles; filters of several pieces
+    Problem<B> const problem({images, side, side, c_in}, {4, 4, c_in, c_out}, {.stride = 2, .padding = 1}, false);
+    auto const& conv = problem.conv;
+    detail::FoldedGeometry const g{detail::conv2d_geometry(conv.x, conv.weight, conv.options)};
+    auto const x = put<B>(conv.x, problem.x), w = put<B>(conv.weight, problem.weight), gy = put<B>(conv.y, problem.gy);
+    auto const correlate = [&](bool panels, auto const& pack, auto const& plan, auto const& from,
+                               Shape<4> const& shape) {
+      hg::Workspace<B> ws;
+      auto scope = ws.scope();
+      hg::Tensor<4, B> to;
+      auto const kernel = detail::correlation<B>(ws, scope, plan, pack, static_cast<float const*>(from.data()),
+                                                 static_cast<float const*>(nullptr), target<B>(shape, to, true));
+      if (panels)
+        detail::winograd_by_panels(ws, "panels", kernel, pack);
+      else
+        detail::winograd_by_blocks(ws, "blocks", kernel, pack);
+      return hg::to_host(ws.exec(), to);
+    };
+    auto const check = [&](auto const& pack, auto const& plan, auto const& from, Shape<4> const& to) {
+      CHECK(correlate(true, pack, plan, from, to) == correlate(false, pack, plan, from, to));
+    };
+    using Pack = detail::PackWinograd<F, float>;
+    using Plan = detail::CorrelationPlan;
+    check(Pack::forward(g, w.data()), Plan::forward(g), x, conv.y);
+    check(Pack::to_data(g, w.data()), Plan::to_data(g, F::taps), gy, conv.x);
+    check(Pack::to_phase(g, w.data(), 2), Plan::to_phase(g, F::taps, 2), gy, conv.x);
+
+    auto const tiles = detail::GradientTiles<F, float>::of(g, x.data(), gy.data());
+    auto const gradient = [&](bool panels) {
+      hg::Workspace<B> ws;
+      hg::Tensor<4, B> gw;
+      auto const sink = target<B>(conv.weight, gw, true);
+      if (panels)
+        detail::winograd_gradient_by_panels<F, B>(ws, {tiles, nullptr, nullptr}, sink);
+      else
+        detail::winograd_gradient_by_blocks<F, B>(ws, tiles, 1, sink);
+      return hg::to_host(ws.exec(), gw);
+    };
+    CHECK(gradient(true) == gradient(false));
+  }
+}
+
+TEST_CASE("conv2d: Winograd with many channels is what is defined", "[kernel][conv2d]") {
   using B = hg::Backend<Kokkos::DefaultHostExecutionSpace, float>;
   Problem<B> problem({1, 8, 8, 256}, {4, 4, 256, 512},
                      {.stride = 2, .padding = 1, .algorithm = hg::ConvAlgorithm::polyphase_f4}, false);
@@ -455,14 +505,19 @@ TEST_CASE("conv2d: the algorithm follows from filter, accuracy, channels and pix
   };
   CHECK(choose(3, 1, 32, 64, strict) == winograd_f2);
   CHECK(choose(3, 1, 32, 64, fast) == winograd_f4);
-  CHECK(choose(3, 1, 16, 64, fast) == winograd_f2);
+  CHECK(choose(3, 1, 16, 64, fast) == winograd_f4);
+  CHECK(choose(3, 1, 16, 63, fast) == winograd_f2);
   CHECK(choose(3, 1, 15, 64, fast) == direct);
+  CHECK(choose(3, 1, 8, 256, fast) == winograd_f2);
+  CHECK(choose(3, 1, 7, 256, strict) == taps);
   CHECK(choose(4, 1, 32, 64, strict) == direct);
   CHECK(choose(4, 1, 32, 64, fast) == winograd_f4);
   CHECK(choose(4, 2, 64, 64, strict) == polyphase);
   CHECK(choose(4, 2, 64, 64, fast) == polyphase_f4);
   CHECK(choose(4, 2, 64, 24, fast) == direct);
-  CHECK(choose(4, 2, 16, 256, fast) == taps);
+  CHECK(choose(4, 2, 16, 256, fast) == polyphase_f4);
+  CHECK(choose(4, 2, 16, 255, strict) == direct);
+  CHECK(choose(4, 2, 14, 256, fast) == taps);
   CHECK(choose(4, 1, 8, 2, strict, winograd_f4) == winograd_f4);
   CHECK_THROWS_MATCHES(
       choose(5, 1, 8, 2, fast, winograd_f4), hg::UsageError,

@@ -121,8 +121,13 @@ struct Simd {
   template <int First>
   [[gnu::always_inline]] Simd every_second(Simd b) const {
     return [&]<int... Lane>(std::integer_sequence<int, Lane...>) {
+// Else lane by lane, which is the same: nvcc does not expand the pack.
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector) && !defined(__CUDACC__)
+      return Simd(__builtin_shufflevector(lanes, b.lanes, (2 * Lane + First)...));
+#else
       constexpr auto at = [](int lane) { return 2 * lane + First; };
       return Simd(vector_type{(at(Lane) < size ? lanes[at(Lane) % size] : b.lanes[at(Lane) % size])...});
+#endif
     }(std::make_integer_sequence<int, size>{});
   }
 };
@@ -139,6 +144,23 @@ template <class T, std::size_t Count, class Join>
     for (std::size_t i = 0; i < Count / 2; ++i)
       joined[i] = join(even_lanes(a[2 * i], a[2 * i + 1]), odd_lanes(a[2 * i], a[2 * i + 1]));
     return joined_lanes(joined, join);
+  }
+}
+
+/// Lane j of vector i changes places with lane i of vector j. Each step takes the lowest bit of a lane's number to the top of
+/// the vectors' and the lowest of theirs to the top of the lanes'.
+template <class T>
+[[gnu::always_inline]] inline void transpose(Simd<T> (&a)[Simd<T>::size]) {
+  constexpr int half = Simd<T>::size / 2;
+  for (int step = 1; step < Simd<T>::size; step *= 2) {
+    Simd<T> b[Simd<T>::size];
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i) {
+      b[i] = even_lanes(a[2 * i], a[2 * i + 1]);
+      b[half + i] = odd_lanes(a[2 * i], a[2 * i + 1]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < Simd<T>::size; ++i) a[i] = b[i];
   }
 }
 

@@ -15,7 +15,7 @@
 #include <heliograd/kernel/detail/conv2d_host.hpp>
 #include <heliograd/kernel/detail/conv2d_taps.hpp>
 #include <heliograd/kernel/detail/conv2d_thin.hpp>
-#include <heliograd/kernel/detail/winograd_host.hpp>
+#include <heliograd/kernel/detail/winograd.hpp>
 #include <heliograd/kernel/launch.hpp>
 
 /// \file

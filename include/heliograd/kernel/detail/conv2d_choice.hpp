@@ -20,8 +20,9 @@ struct ConvChoice {
   char const* serves;
   bool (*can)(Conv2dGeometry const&);
   ConvAccuracy accuracy;  ///< what `automatic` must be allowed
-  int fewest_channels;    ///< and needs, on either side of a group
-  int fewest_pixels;      ///< and in an image of y
+  int fewest_channels;    ///< and needs, on either side of a group,
+  int fewest_pixels;      ///< in an image of y,
+  int fewest_numbers;     ///< and of the fewer channels at all its pixels, for transforms of filters to pay
   int most_pixels = std::numeric_limits<int>::max();
 };
 
@@ -48,16 +49,19 @@ inline bool is_pointwise(Conv2dGeometry const& g) {
 
 /// The first row that fits is taken; `direct` serves what is left.
 inline constexpr ConvChoice conv_choices[] = {
-    {ConvAlgorithm::thin, "up to 8 channels on one side, from 16 on the other", is_thin, ConvAccuracy::strict, 1, 1},
-    {ConvAlgorithm::gemm, "1x1 filters of stride 1 without padding", is_pointwise, ConvAccuracy::strict, 1, 1},
-    {ConvAlgorithm::taps, "zeros around images", is_zero_padded, ConvAccuracy::strict, 256, 1, 64},
-    {ConvAlgorithm::winograd_f4, "undilated 3x3 and 4x4 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16,
-     1024},
-    {ConvAlgorithm::winograd_f4, "undilated 3x3 and 4x4 filters of stride 1", is_plain_4x4, ConvAccuracy::fast, 32,
-     784},
-    {ConvAlgorithm::winograd_f2, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 256},
-    {ConvAlgorithm::polyphase_f4, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::fast, 32, 1024},
-    {ConvAlgorithm::polyphase, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::strict, 32, 1024},
+    {ConvAlgorithm::thin, "up to 8 channels on one side, from 16 on the other", is_thin, ConvAccuracy::strict, 1, 1, 1},
+    {ConvAlgorithm::gemm, "1x1 filters of stride 1 without padding", is_pointwise, ConvAccuracy::strict, 1, 1, 1},
+    {ConvAlgorithm::winograd_f4, "undilated 3x3 and 4x4 filters of stride 1", is_plain_3x3, ConvAccuracy::fast, 16, 256,
+     16384},
+    {ConvAlgorithm::winograd_f4, "undilated 3x3 and 4x4 filters of stride 1", is_plain_4x4, ConvAccuracy::fast, 32, 256,
+     16384},
+    {ConvAlgorithm::winograd_f2, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 16, 256, 1},
+    {ConvAlgorithm::winograd_f2, "undilated 3x3 filters of stride 1", is_plain_3x3, ConvAccuracy::strict, 256, 64, 1},
+    {ConvAlgorithm::polyphase_f4, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::fast, 32, 64,
+     16384},
+    {ConvAlgorithm::polyphase, "undilated 4x4 to 6x6 filters of stride 2", is_halving, ConvAccuracy::strict, 32, 64,
+     16384},
+    {ConvAlgorithm::taps, "zeros around images", is_zero_padded, ConvAccuracy::strict, 256, 1, 1, 64},
 };
 
 /// The algorithm that the options name, if it serves this geometry; else the first of the table that pays.
@@ -69,6 +73,7 @@ inline ConvAlgorithm choose(Conv2dGeometry const& g, Conv2dOptions const& option
     std::int64_t const pixels = static_cast<std::int64_t>(g.out_height) * g.out_width;
     bool const pays = options.accuracy >= choice.accuracy && g.in_channels >= choice.fewest_channels &&
                       g.out_channels >= choice.fewest_channels && pixels >= choice.fewest_pixels &&
+                      pixels * std::min(g.in_channels, g.out_channels) >= choice.fewest_numbers &&
                       pixels <= choice.most_pixels;
     if (!(automatic ? pays : options.algorithm == choice.algorithm)) continue;
     if (choice.can(g)) return choice.algorithm;

@@ -100,10 +100,11 @@ template <class T, int Pixels, int Vectors>
   T const* start = row.start ? row.start + first * row.start_pixel : nullptr;
   std::int64_t start_pixel = row.start_pixel;
   // Of the next filter as much as this tile has of all pixels, and as much a term as makes a line of pixels.
-  bool const ahead = row.next_filter != nullptr;
+  bool const filter_ahead = row.next_filter != nullptr;
+  bool const ahead = filter_ahead || row.next_pixels != 0;
   int const step = ahead ? line_numbers<T> : longest_piece;
-  int const next_lines = (Pixels * width + count - 1) / count;
-  T const* next = ahead ? row.next_filter + row.terms() * width * first / count : nullptr;
+  int const next_lines = filter_ahead ? (Pixels * width + count - 1) / count : 0;
+  T const* next = filter_ahead ? row.next_filter + row.terms() * width * first / count : nullptr;
   T total[Pixels][width];
   V piece[Pixels][Vectors];
   for (Run const* run = row.runs;; ++run) {

@@ -180,11 +180,18 @@ struct PackWinograd {
   T const* weight;
   bool transposed;
   TransformedFilters<F, T> filters;
-  T* packed;
+  int first_folded = 0;  ///< where the panels of a transposed one begin among the folded channels
+  T* packed = nullptr;
 
-  static TransformedFilters<F, T> all(FoldedGeometry const& g, bool transposed) {
-    return TransformedFilters<F, T>::all({transposed ? g.folded_channels() : g.out_channels},
-                                         transposed ? g.out_channels : g.folded_channels());
+  static PackWinograd forward(FoldedGeometry const& g, T const* weight) {
+    return {g, weight, false, TransformedFilters<F, T>::all({g.out_channels}, g.folded_channels())};
+  }
+  static PackWinograd to_data(FoldedGeometry const& g, T const* weight) {
+    return {g, weight, true, TransformedFilters<F, T>::all({g.folded_channels()}, g.out_channels)};
+  }
+  /// One phase of the image alone.
+  static PackWinograd to_phase(FoldedGeometry const& g, T const* weight, int phase) {
+    return {g, weight, true, TransformedFilters<F, T>::all({g.in_channels}, g.out_channels), phase * g.in_channels};
   }
 
   int parts() const { return (filters.terms + most_terms - 1) / most_terms; }
@@ -194,25 +201,27 @@ struct PackWinograd {
     int const panel = filters.held.begin + static_cast<int>(index / parts());
     int const begin = static_cast<int>(index % parts()) * most_terms;
     int const end = std::min(begin + most_terms, filters.terms);
-    if (!transposed)
-      for (int folded = begin; folded < end; ++folded) {
-        Taps const taps = taps_of(folded);
-        for (int j = 0; j < filters.panels.vectors(panel); ++j) {
-          T filter[F::taps][F::taps][V::size];
-          int const out = filters.panels.first(panel) + j * V::size;
-          fetch(taps, out + 2 * g.y_pixel());
-          load(taps, out, [&](int t, int u, V value) { value.store(filter[t][u]); });
-          deposit(filter, panel, folded, j);
-        }
+    pack(panel, begin, end, packed + filters.place(panel, 0) + static_cast<std::int64_t>(begin) * filters.width(panel),
+         filters.product());
+  }
+
+  /// The terms [begin, end) of a panel to `to`, from product to product a `step`.
+  void pack(int panel, int begin, int end, T* to, std::int64_t step) const {
+    if (transposed) return pack_transposed(panel, begin, end, to, step);
+    for (int folded = begin; folded < end; ++folded) {
+      Taps const taps = taps_of(folded);
+      for (int j = 0; j < filters.panels.vectors(panel); ++j, to += V::size) {
+        T filter[F::taps][F::taps][V::size];
+        int const out = filters.panels.first(panel) + j * V::size;
+        fetch(taps, out + rows_ahead * g.y_pixel());
+        load(taps, out, [&](int t, int u, V value) { value.store(filter[t][u]); });
+        deposit(filter, to, step);
       }
-    else
-      pack_transposed(panel, begin, end);
+    }
   }
 
  private:
-  T* row(int panel, int product, int term) const {
-    return packed + filters.place(panel, product) + static_cast<std::int64_t>(term) * filters.width(panel);
-  }
+  static constexpr int rows_ahead = 4;
 
   /// Where the taps of a folded channel's filters stand, in the order of the sums; null where the filter ends before them.
   struct Taps {
@@ -220,7 +229,6 @@ struct PackWinograd {
   };
   Taps taps_of(int folded) const {
     Taps taps{};
-    if (folded >= g.folded_channels()) return taps;  // a column that fills up a panel
     for (int t = 0; t < F::taps; ++t)
       for (int u = 0; u < F::taps; ++u) {
         int i;
@@ -238,41 +246,60 @@ struct PackWinograd {
       for (T const* const tap : line)
         if (tap != nullptr) __builtin_prefetch(tap + ahead);
   }
+  V load(T const* tap, int out) const {
+    return tap != nullptr ? V::load(tap + out, std::min(g.out_channels - out, V::size)) : V(T(0));
+  }
   /// take(t, u, vector) for a vector of output channels.
   template <class Take>
   void load(Taps const& taps, int out, Take const& take) const {
-    int const lanes = std::min(g.out_channels - out, V::size);
     for (int t = 0; t < F::taps; ++t)
-      for (int u = 0; u < F::taps; ++u)
-        take(t, u, taps.at[t][u] != nullptr ? V::load(taps.at[t][u] + out, lanes) : V(T(0)));
+      for (int u = 0; u < F::taps; ++u) take(t, u, load(taps.at[t][u], out));
   }
-  /// Transforms the filters of a term for vector j of a panel.
-  void deposit(T const (&filter)[F::taps][F::taps][V::size], int panel, int term, int j) const {
-    std::int64_t const step = row(panel, 1, term) - row(panel, 0, term);
-    transform<F::filter, T>({filter[0][0], F::taps * V::size, V::size},
-                            {row(panel, 0, term) + j * V::size, F::inputs * step, step});
+  /// Transforms the filters of a vector of channels.
+  static void deposit(T const (&filter)[F::taps][F::taps][V::size], T* to, std::int64_t step) {
+    transform<F::filter, T>({filter[0][0], F::taps * V::size, V::size}, {to, F::inputs * step, step});
   }
 
   /// A panel of folded channels, and the output channels [begin, end). Filters are turned over, a vector of folded by a vector
   /// of output channels at a time, before they are transformed: they are fewer then.
-  void pack_transposed(int panel, int begin, int end) const {
+  void pack_transposed(int panel, int begin, int end, T* to, std::int64_t step) const {
     T turned[V::size][F::taps][F::taps][V::size];
+    int const width = filters.width(panel);
     for (int j = 0; j < filters.panels.vectors(panel); ++j) {
       Taps taps[V::size];
-      for (int lane = 0; lane < V::size; ++lane) taps[lane] = taps_of(filters.panels.first(panel) + j * V::size + lane);
+      for (int lane = 0; lane < V::size; ++lane) {
+        int const column = filters.panels.first(panel) + j * V::size + lane;
+        taps[lane] = column < filters.panels.channels ? taps_of(first_folded + column) : Taps{};
+      }
       for (int out = begin; out < end; out += V::size) {
-        int const outs = std::min(end - out, V::size);
-        for (int lane = 0; lane < V::size; ++lane) {
-          fetch(taps[lane], out + 2 * V::size);
-          load(taps[lane], out, [&](int t, int u, V value) {
-            for (int o = 0; o < V::size; ++o) turned[o][t][u][lane] = value[o];
-          });
-        }
-        for (int o = 0; o < outs; ++o) deposit(turned[o], panel, out + o, j);
+        for (int lane = 0; lane < V::size; ++lane) fetch(taps[lane], out + 2 * V::size);
+        for (int t = 0; t < F::taps; ++t)
+          for (int u = 0; u < F::taps; ++u) {
+            V square[V::size];
+            for (int lane = 0; lane < V::size; ++lane) square[lane] = load(taps[lane].at[t][u], out);
+            transpose(square);
+            for (int o = 0; o < V::size; ++o) square[o].store(turned[o][t][u]);
+          }
+        for (int o = 0; o < std::min(end - out, V::size); ++o)
+          deposit(turned[o], to + static_cast<std::int64_t>(out - begin + o) * width + j * V::size, step);
       }
     }
   }
 };
+
+/// Transforms the products of some tiles with a panel back, a `step` from product to product, and calls store(tile, channel,
+/// results), with a square of vectors, for each tile and vector of channels.
+template <class F, class T, class Store>
+void transform_results(T const* products, std::int64_t step, std::int64_t tiles, Panels<T> const& panels, int panel,
+                       Store const& store) {
+  using V = Simd<T>;
+  for (int tile = 0; tile < tiles; ++tile)
+    for (int j = 0; j < panels.vectors(panel); ++j, products += V::size) {
+      T square[F::outputs][F::outputs][V::size];
+      transform<F::output, T>({products, F::inputs * step, step}, {square[0][0], F::outputs * V::size, V::size});
+      store(tile, panels.first(panel) + j * V::size, square);
+    }
+}
 
 /// From transformed pixels to results: what the forward pass and the data gradient have in common.
 template <class F, class T>
@@ -297,11 +324,9 @@ struct WinogradProduct {
     return {scratch + number * tile_step<T>(channels()), F::inputs * pixel_product(), pixel_product()};
   }
 
-  /// Multiplies the transformed pixels at `scratch` with the filters of some panels. Calls store(tile, channel, results), with
-  /// a square of vectors, for each tile and vector of channels.
+  /// Multiplies the transformed pixels at `scratch` with the filters of some panels, and stores as `transform_results` does.
   template <class Store>
   void operator()(std::int64_t tiles, int first_panel, int end_panel, T* scratch, Store const& store) const {
-    using V = Simd<T>;
     T* const results = scratch + F::products * pixel_product();
     std::int64_t const step = result_product();
     // What stays in a core's cache need not be fetched.
@@ -325,13 +350,7 @@ struct WinogradProduct {
                           .next_pixels = last ? 0 : pixel_product()},
                          filters.panels.vectors(panel), static_cast<int>(tiles));
       }
-      T const* from = results;
-      for (int tile = 0; tile < tiles; ++tile)
-        for (int j = 0; j < filters.panels.vectors(panel); ++j, from += V::size) {
-          T square[F::outputs][F::outputs][V::size];
-          transform<F::output, T>({from, F::inputs * step, step}, {square[0][0], F::outputs * V::size, V::size});
-          store(tile, filters.panels.first(panel) + j * V::size, square);
-        }
+      transform_results<F>(results, step, tiles, filters.panels, panel, store);
     }
   }
 };
@@ -367,15 +386,17 @@ struct WinogradCorrelation {
     std::int64_t const end = tiles.end(share.block(index));
     T* const copy = scratch + worker * scratch_per_worker;
     T* const transformed = copy + copy_size();
-    for (std::int64_t tile = begin; tile < end; ++tile) {
-      auto const [image, row, column] = tiles[tile];
-      int const side = F::outputs * from_origin.fold;
-      transform_pixels<F::input>(to_data ? y_image(g, from, image) : x_image(g, from, image), from_origin.fold,
-                                 from_origin.top + side * row, from_origin.left + side * column, copy,
-                                 product.tile(transformed, tile - begin));
-    }
+    for (std::int64_t tile = begin; tile < end; ++tile)
+      transform_tile(tiles[tile], copy, product.tile(transformed, tile - begin));
     product(end - begin, share.begin(index), share.end(index), transformed,
             [&](int tile, int channel, auto const& results) { deliver_tile(tiles[begin + tile], channel, results); });
+  }
+
+  void transform_tile(TileBlocks::Tile const& tile, T* copy, VectorSquare<T> const& transformed) const {
+    int const side = F::outputs * from_origin.fold;
+    transform_pixels<F::input>(to_data ? y_image(g, from, tile.image) : x_image(g, from, tile.image), from_origin.fold,
+                               from_origin.top + side * tile.row, from_origin.left + side * tile.column, copy,
+                               transformed);
   }
 
   /// Vectors of a folded image are not shared by two phases.
@@ -405,64 +426,83 @@ struct WinogradCorrelation {
   }
 };
 
-/// Transforms the filters of the panels that `filters` holds.
+/// Transforms the filters of the panels that are held.
 template <class F, class B, class Scope, class T = typename B::scalar_type>
-T const* pack_winograd(Workspace<B>& ws, Scope& scope, FoldedGeometry const& g, T const* weight, bool transposed,
-                       TransformedFilters<F, T> const& filters) {
-  PackWinograd<F, T> const pack{g, weight, transposed, filters,
-                                scope.template take<T>(static_cast<std::size_t>(filters.size()))};
+T const* pack_winograd(Workspace<B>& ws, Scope& scope, PackWinograd<F, T> pack) {
+  pack.packed = scope.template take<T>(static_cast<std::size_t>(pack.filters.size()));
   for_each_block(ws, "heliograd::conv2d_pack", pack.blocks(), pack);
   return pack.packed;
 }
 
-template <class F, class B, class T = typename B::scalar_type>
-void winograd_correlation(Workspace<B>& ws, Conv2dGeometry const& geometry, bool to_data, T const* from,
-                          T const* weight, T const* bias, Sink<4, B> to) {
-  FoldedGeometry const g{geometry};
-  auto scope = ws.scope();
-  auto const filters = PackWinograd<F, T>::all(g, to_data);
+/// The results of a correlation: so many rows and columns of (folded) pixels, which pixels they begin with, and at which.
+struct CorrelationPlan {
+  int rows, columns;
+  TileOrigin from, to;
 
-  // Results are y, or folded pixels from the first that holds a pixel of x to the last.
-  int const top = to_data ? g.padding.top / g.fold() : 0;
-  int const left = to_data ? g.padding.left / g.fold() : 0;
-  int const rows = to_data ? (g.padding.top + g.height - 1) / g.fold() + 1 - top : g.out_height;
-  int const columns = to_data ? (g.padding.left + g.width - 1) / g.fold() + 1 - left : g.out_width;
+  static CorrelationPlan forward(FoldedGeometry const& g) {
+    return {g.out_height, g.out_width, {g.fold(), -g.padding.top, -g.padding.left}, {1, 0, 0}};
+  }
+  /// To all phases of x: folded pixels from the first that holds a pixel of x to the last.
+  static CorrelationPlan to_data(FoldedGeometry const& g, int taps) { return to_data(g, taps, 0, 0, g.fold() - 1); }
+  /// To one of them: fewer folded pixels.
+  static CorrelationPlan to_phase(FoldedGeometry const& g, int taps, int phase) {
+    return to_data(g, taps, phase / g.fold(), phase % g.fold(), 0);
+  }
+
+ private:
+  /// The folded pixels that hold pixels of x at (row, column), or up to `more` further down and across.
+  static CorrelationPlan to_data(FoldedGeometry const& g, int taps, int row, int column, int more) {
+    auto const first = [&](int before, int phase) {
+      return std::max(before - phase - more + g.fold() - 1, 0) / g.fold();
+    };
+    auto const end = [&](int before, int extent, int phase) {
+      return (before + extent - 1 - phase + g.fold()) / g.fold();
+    };
+    int const top = first(g.padding.top, row);
+    int const left = first(g.padding.left, column);
+    return {end(g.padding.top, g.height, row) - top,
+            end(g.padding.left, g.width, column) - left,
+            {1, top - (taps - 1), left - (taps - 1)},
+            {g.fold(), g.fold() * top + row - g.padding.top, g.fold() * left + column - g.padding.left}};
+  }
+};
+
+/// A correlation with everything but its transformed filters and scratch memory.
+template <class B, class Scope, class F, class T = typename B::scalar_type>
+WinogradCorrelation<F, B> correlation(Workspace<B>& ws, Scope& scope, CorrelationPlan const& plan,
+                                      PackWinograd<F, T> const& pack, T const* from, T const* bias, Sink<4, B> to) {
   auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
-  int const workers = worker_count(ws, std::numeric_limits<int>::max());
-  auto const cut = TileBlocks::about(g.images, tiles(rows), tiles(columns), winograd_tiles, workers);
-  TileOrigin const inner = to_data ? TileOrigin{1, top - (F::taps - 1), left - (F::taps - 1)}
-                                   : TileOrigin{g.fold(), -g.padding.top, -g.padding.left};
-  TileOrigin const outer = to_data
-                               ? TileOrigin{g.fold(), g.fold() * top - g.padding.top, g.fold() * left - g.padding.left}
-                               : TileOrigin{1, 0, 0};
-  WinogradCorrelation<F, B> kernel{g,
-                                   to_data,
-                                   cut,
-                                   inner,
-                                   outer,
-                                   {},
-                                   {filters, nullptr, cut.most_tiles(), make_runs(scope, {1, 1, filters.terms})},
-                                   from,
-                                   whole_panels(scope, bias, to_data ? g.in_channels : g.out_channels),
-                                   to,
-                                   nullptr,
-                                   0};
-  kernel.scratch_per_worker = kernel.copy_size() + kernel.product.scratch_size();
-  kernel.scratch = scope.template take<T>(static_cast<std::size_t>(workers * kernel.scratch_per_worker));
-  filters.in_pieces([&](TransformedFilters<F, T> const& piece) {
-    auto piece_scope = ws.scope();
-    kernel.product.filters = piece;
-    kernel.product.filter = pack_winograd<F, B>(ws, piece_scope, g, weight, to_data, piece);
-    kernel.share = PanelShare::of(ws, cut.blocks, piece.held);
-    for_each_block(ws, to_data ? "heliograd::conv2d_backward_data" : "heliograd::conv2d",
-                   cut.blocks * kernel.share.shares, kernel);
-  });
+  auto const cut = TileBlocks::about(pack.g.images, tiles(plan.rows), tiles(plan.columns), winograd_tiles,
+                                     worker_count(ws, std::numeric_limits<int>::max()));
+  return {pack.g,
+          pack.transposed,
+          cut,
+          plan.from,
+          plan.to,
+          {},
+          {pack.filters, nullptr, cut.most_tiles(), make_runs(scope, {1, 1, pack.filters.terms})},
+          from,
+          whole_panels(scope, bias, pack.transposed ? pack.g.in_channels : pack.g.out_channels),
+          to,
+          nullptr,
+          0};
 }
 
+/// Block after block of tiles, with filters that are transformed before.
 template <class F, class B, class T = typename B::scalar_type>
-void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias,
-                     Sink<4, B> y) {
-  winograd_correlation<F, B>(ws, g, false, x, weight, bias, y);
+void winograd_by_blocks(Workspace<B>& ws, char const* name, WinogradCorrelation<F, B> kernel, PackWinograd<F, T> pack) {
+  auto scope = ws.scope();
+  int const workers = worker_count(ws, std::numeric_limits<int>::max());
+  kernel.scratch_per_worker = kernel.copy_size() + kernel.product.scratch_size();
+  kernel.scratch = scope.template take<T>(static_cast<std::size_t>(workers * kernel.scratch_per_worker));
+  auto const filters = pack.filters;
+  filters.in_pieces([&](TransformedFilters<F, T> const& piece) {
+    auto piece_scope = ws.scope();
+    pack.filters = kernel.product.filters = piece;
+    kernel.product.filter = pack_winograd<F, B>(ws, piece_scope, pack);
+    kernel.share = PanelShare::of(ws, kernel.tiles.blocks, piece.held);
+    for_each_block(ws, name, kernel.tiles.blocks * kernel.share.shares, kernel);
+  });
 }
 
 // ------------------------------------------------------------------------ data gradient where padding repeats pixels
@@ -591,14 +631,12 @@ struct WinogradBackwardData {
 };
 
 template <class F, class B, class T = typename B::scalar_type>
-void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* gy, T const* weight,
-                                   T const* bias, Sink<4, B> gx) {
-  FoldedGeometry const g{geometry};
-  if (is_zero_padded(g) && (g.fold() == 1 || g.in_channels % Simd<T>::size == 0))
-    return winograd_correlation<F, B>(ws, g, true, gy, weight, bias, gx);
+void winograd_data_repeated(Workspace<B>& ws, FoldedGeometry const& g, T const* gy, T const* weight, T const* bias,
+                            Sink<4, B> gx) {
   auto scope = ws.scope();
-  auto const filters = PackWinograd<F, T>::all(g, true);
-  T const* const filter = pack_winograd<F, B>(ws, scope, g, weight, true, filters);
+  auto const pack = PackWinograd<F, T>::to_data(g, weight);
+  auto const& filters = pack.filters;
+  T const* const filter = pack_winograd<F, B>(ws, scope, pack);
 
   BlockGrid const grid = WinogradBackwardData<F, B>::cut(g);
   Run const* const runs = make_runs(scope, {1, 1, g.out_channels});
@@ -620,32 +658,61 @@ void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geome
 
 // -------------------------------------------------------------------------------------------------------- filter gradient
 
-/// One group of blocks and some panels of output channels: the gradient of the transformed filters, [product, channel,
-/// columns], is a sum over tiles of outer products of transformed pixels and transformed output gradients.
+/// The tiles of y, and how pixels and output gradients under them are transformed. The gradient of the transformed filters,
+/// [product, channel, columns], is a sum over tiles of outer products of the two.
 template <class F, class T>
-struct WinogradPartialGradient {
+struct GradientTiles {
   FoldedGeometry g;
-  TileBlocks tiles;  ///< of y
+  TileBlocks tiles;
+  T const* x;
+  T const* gy;
+
+  static constexpr int block_tiles = 96;  ///< the same for any number of threads: sums are over blocks
+
+  static GradientTiles of(FoldedGeometry const& g, T const* x, T const* gy) {
+    auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
+    return {g, TileBlocks::about(g.images, tiles(g.out_height), tiles(g.out_width), block_tiles, 1), x, gy};
+  }
+
+  std::int64_t copy_size() const {
+    return std::max<std::int64_t>(static_cast<std::int64_t>(F::products) * g.folded_channels(),
+                                  F::outputs * F::outputs * Panels<T>::width);
+  }
+  void transform_x(std::int64_t tile, T* copy, VectorSquare<T> const& to) const {
+    auto const [image, row, column] = tiles[tile];
+    transform_pixels<F::input>(x_image(g, x, image), g.fold(), g.fold() * F::outputs * row - g.padding.top,
+                               g.fold() * F::outputs * column - g.padding.left, copy, to);
+  }
+  void transform_gy(std::int64_t tile, int panel, T* copy, VectorSquare<T> const& to) const {
+    auto const [image, row, column] = tiles[tile];
+    Panels<T> const panels{g.out_channels};
+    PaddedImage<T> part = y_image(g, gy, image);
+    part.data += panels.first(panel);
+    part.channels = panels.columns(panel);
+    transform_pixels<F::output_transposed>(part, 1, F::outputs * row, F::outputs * column, copy, to);
+  }
+};
+
+/// One group of blocks and some panels of output channels.
+template <class F, class T>
+struct WinogradPartialGradient : GradientTiles<F, T> {
   TransformedFilters<F, T> filters;
   int groups;
   PanelShare share;
-  T const* x;
-  T const* gy;
   T* partials;
   T* scratch;
   std::int64_t scratch_per_worker;
 
-  std::int64_t copy_size() const { return static_cast<std::int64_t>(F::products) * g.folded_channels(); }
+  using GradientTiles<F, T>::g;
+  using GradientTiles<F, T>::tiles;
+
   std::int64_t pixel_product() const {
     return product_step<T>(static_cast<std::int64_t>(tiles.most_tiles()) * tile_step<T>(g.folded_channels()));
   }
   std::int64_t gradient_product() const {
     return product_step<T>(static_cast<std::int64_t>(tiles.most_tiles()) * Panels<T>::width);
   }
-  std::int64_t scratch_size() const {
-    return std::max<std::int64_t>(copy_size(), F::outputs * F::outputs * Panels<T>::width) +
-           F::products * (pixel_product() + gradient_product());
-  }
+  std::int64_t scratch_size() const { return this->copy_size() + F::products * (pixel_product() + gradient_product()); }
 
   void operator()(int worker, std::int64_t index) const {
     std::int64_t const group = share.block(index);
@@ -661,15 +728,15 @@ struct WinogradPartialGradient {
     for (std::int64_t block = first_block; block < end_block; ++block) {
       std::int64_t const begin = tiles.begin(block);
       std::int64_t const end = tiles.end(block);
-      for (std::int64_t tile = begin; tile < end; ++tile) {
-        auto const [image, row, column] = tiles[tile];
-        transform_pixels<F::input>(x_image(g, x, image), g.fold(), g.fold() * F::outputs * row - g.padding.top,
-                                   g.fold() * F::outputs * column - g.padding.left, copy,
-                                   {pixels + (tile - begin) * tile_step<T>(g.folded_channels()),
-                                    F::inputs * pixel_product(), pixel_product()});
-      }
+      for (std::int64_t tile = begin; tile < end; ++tile)
+        this->transform_x(tile, copy,
+                          {pixels + (tile - begin) * tile_step<T>(g.folded_channels()), F::inputs * pixel_product(),
+                           pixel_product()});
       for (int panel = share.begin(index); panel < share.end(index); ++panel) {
-        transform_gradients(begin, end, panel, copy, gradients);
+        for (std::int64_t tile = begin; tile < end; ++tile)
+          this->transform_gy(
+              tile, panel, copy,
+              {gradients + (tile - begin) * filters.width(panel), F::inputs * gradient_product(), gradient_product()});
         for (int product = 0; product < F::products; ++product)
           outer_product<T>({.lines = 1,
                             .pixels = static_cast<int>(end - begin),
@@ -684,18 +751,26 @@ struct WinogradPartialGradient {
       }
     }
   }
-
-  void transform_gradients(std::int64_t begin, std::int64_t end, int panel, T* copy, T* to) const {
-    for (std::int64_t tile = begin; tile < end; ++tile, to += filters.panels.vectors(panel) * Simd<T>::size) {
-      auto const [image, row, column] = tiles[tile];
-      PaddedImage<T> part = y_image(g, gy, image);
-      part.data += filters.panels.first(panel);
-      part.channels = filters.panels.columns(panel);
-      transform_pixels<F::output_transposed>(part, 1, F::outputs * row, F::outputs * column, copy,
-                                             {to, F::inputs * gradient_product(), gradient_product()});
-    }
-  }
 };
+
+/// gw = beta gw + what the transformed filters' gradient says of a folded channel and a vector of output channels, `step` from
+/// product to product.
+template <class F, class B, class T = typename B::scalar_type>
+void deliver_filter(FoldedGeometry const& g, Sink<4, B> const& gw, int folded, int channel, T const* sums,
+                    std::int64_t step) {
+  T filter[F::taps][F::taps][Simd<T>::size];
+  transform<F::filter_transposed, T>({sums, F::inputs * step, step},
+                                     {filter[0][0], F::taps * Simd<T>::size, Simd<T>::size});
+  for (int t = 0; t < F::taps; ++t)
+    for (int u = 0; u < F::taps; ++u) {
+      int row;
+      int column;
+      if (!g.tap(folded / g.in_channels, t, u, row, column)) continue;
+      T* const place = gw.out.data() + g.weight_index(row, column, folded % g.in_channels, channel);
+      __builtin_prefetch(place + 2 * g.y_pixel(), 1);  // of the channel after the next
+      deliver<T>(place, gw.beta, Simd<T>::load(filter[t][u]), std::min(g.out_channels - channel, Simd<T>::size));
+    }
+}
 
 /// gw = beta gw + the sum over groups, in double precision, transformed back to filters: a few folded channels at a time.
 template <class F, class B, class T = typename B::scalar_type>
@@ -721,8 +796,8 @@ struct WinogradSumGradients {
                (end - begin) * width, filters.product(), sums[product]);
       for (int folded = begin; folded < end; ++folded)
         for (int j = 0; j < filters.panels.vectors(panel); ++j)
-          deliver_filter(folded, filters.panels.first(panel) + j * Simd<T>::size,
-                         sums[0] + (folded - begin) * width + j * Simd<T>::size);
+          deliver_filter<F>(g, gw, folded, filters.panels.first(panel) + j * Simd<T>::size,
+                            sums[0] + (folded - begin) * width + j * Simd<T>::size, sums[1] - sums[0]);
     }
   }
 
@@ -735,35 +810,13 @@ struct WinogradSumGradients {
       for (int i = 0; i < count; ++i) total[i] += static_cast<double>(part[group * filters.size() + i]);
     for (int i = 0; i < count; ++i) sums[i] = static_cast<T>(total[i]);
   }
-
-  void deliver_filter(int folded, int channel, T const* sums) const {
-    constexpr int step = most_channels * Panels<T>::width + Simd<T>::size;
-    T filter[F::taps][F::taps][Simd<T>::size];
-    transform<F::filter_transposed, T>({sums, F::inputs * step, step},
-                                       {filter[0][0], F::taps * Simd<T>::size, Simd<T>::size});
-    for (int t = 0; t < F::taps; ++t)
-      for (int u = 0; u < F::taps; ++u) {
-        int row;
-        int column;
-        if (!g.tap(folded / g.in_channels, t, u, row, column)) continue;
-        T* const place = gw.out.data() + g.weight_index(row, column, folded % g.in_channels, channel);
-        __builtin_prefetch(place + 2 * g.y_pixel(), 1);  // of the channel after the next
-        deliver<T>(place, gw.beta, Simd<T>::load(filter[t][u]), std::min(g.out_channels - channel, Simd<T>::size));
-      }
-  }
 };
 
 template <class F, class B, class T = typename B::scalar_type>
-void conv2d_backward_weight_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* x, T const* gy,
-                                     Sink<4, B> gw) {
-  constexpr int block_tiles = 96;  // the same for any number of threads: sums are over blocks
-  FoldedGeometry const g{geometry};
+void winograd_gradient_by_blocks(Workspace<B>& ws, GradientTiles<F, T> const& tiles, int groups, Sink<4, B> gw) {
   auto scope = ws.scope();
-  auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
-  auto const cut = TileBlocks::about(g.images, tiles(g.out_height), tiles(g.out_width), block_tiles, 1);
-  auto const filters = TransformedFilters<F, T>::all({g.out_channels}, g.folded_channels());
-  int const groups = partial_groups(filters.size() * static_cast<std::int64_t>(sizeof(T)), cut.blocks);
-  WinogradPartialGradient<F, T> kernel{g, cut, filters, groups, {}, x, gy, nullptr, nullptr, 0};
+  auto const filters = TransformedFilters<F, T>::all({tiles.g.out_channels}, tiles.g.folded_channels());
+  WinogradPartialGradient<F, T> kernel{tiles, filters, groups, {}, nullptr, nullptr, 0};
   kernel.scratch_per_worker = kernel.scratch_size();
   int const workers = worker_count(ws, std::numeric_limits<int>::max());
   kernel.scratch = scope.template take<T>(static_cast<std::size_t>(workers * kernel.scratch_per_worker));
@@ -773,7 +826,7 @@ void conv2d_backward_weight_winograd(Workspace<B>& ws, Conv2dGeometry const& geo
     kernel.share = PanelShare::of(ws, groups, piece.held);
     kernel.partials = piece_scope.template take<T>(static_cast<std::size_t>(groups * piece.size()));
     for_each_block(ws, "heliograd::conv2d_backward_weight", groups * kernel.share.shares, kernel);
-    WinogradSumGradients<F, B> const sum{g, piece, groups, kernel.partials, gw};
+    WinogradSumGradients<F, B> const sum{tiles.g, piece, groups, kernel.partials, gw};
     for_each_block(ws, "heliograd::conv2d_backward_weight_sum", sum.blocks(), sum);
   });
 }
