@@ -64,7 +64,7 @@ double root_mean_square(std::vector<double> const& a, std::vector<double> const*
 }
 
 /// A number, or null where there is none.
-nlohmann::json number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); }
+nlohmann::json finite_or_null(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(); }
 
 template <class Scalar>
 int run(CompareOptions const& o, CommonOptions const& common) {
@@ -105,15 +105,15 @@ int run(CompareOptions const& o, CommonOptions const& common) {
       std::printf("%9.3g %12.4f %12.4f %12.4g %12.4g\n", r, rho, partial, error, size);
     report["heights"].push_back(
         {{"radius", r},
-         {"correlation", number(rho)},
-         {"partial_correlation_given_the_surface", r == 1.0 ? nlohmann::json() : number(partial)},
+         {"correlation", finite_or_null(rho)},
+         {"partial_correlation_given_the_surface", r == 1.0 ? nlohmann::json() : finite_or_null(partial)},
          {"rms_error", error},
          {"rms_truth", size}});
   }
   for (std::size_t a = 0; a < radii.size(); ++a) {
     nlohmann::json row;
     for (std::size_t b = 0; b < radii.size(); ++b)
-      row.push_back(number(hg::metrics::pearson<D>(images.ws, other_maps[b], true_maps[a]).value()));
+      row.push_back(finite_or_null(hg::metrics::pearson<D>(images.ws, other_maps[b], true_maps[a]).value()));
     report["cross_correlation"].push_back(row);
   }
 
@@ -138,9 +138,9 @@ int run(CompareOptions const& o, CommonOptions const& common) {
   std::printf("neutral lines at the source surface are %.3g degrees apart in the mean\n", distance);
   std::printf("open regions: Jaccard index %.4f\n", jaccard);
   report["open_flux"] = {corona.open_flux(), judged.open_flux()};
-  report["open_flux_ratio"] = number(ratio);
-  report["neutral_line_distance_degrees"] = number(distance);
-  report["open_regions_jaccard"] = number(jaccard);
+  report["open_flux_ratio"] = finite_or_null(ratio);
+  report["neutral_line_distance_degrees"] = finite_or_null(distance);
+  report["open_regions_jaccard"] = finite_or_null(jaccard);
 
   if (!o.json.empty()) examples::write_text(o.json, report.dump(2) + "\n", common.overwrite);
   if (!o.png.empty()) {
