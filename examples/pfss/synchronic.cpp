@@ -27,8 +27,6 @@ namespace ph = heliograd::physics;
 
 namespace {
 
-using B = GaussBackend;
-
 hg::io::FitsHeader header_of(ph::MapGrid const& grid, double time) {
   bool const equal_area = grid.projection == ph::MapProjection::equal_area;
   double const columns = double(grid.width), rows = double(grid.height);
@@ -67,8 +65,8 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
   if (!(o.alone < o.edge)) throw hg::UsageError("--alone must be smaller than --edge");
 
   examples::Stopwatch clock;
-  hg::Tape<B> tape;
-  std::vector<ph::DiskInput<B>> disks;
+  hg::Tape<GaussBackend> tape;
+  std::vector<ph::DiskInput<GaussBackend>> disks;
   std::optional<double> time;
   if (!o.time.empty()) {
     time = ph::julian_date_from(o.time);
@@ -100,7 +98,7 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
     disks.push_back({loaded.field, loaded.seen, view, time_of(file, *time), o.noise});
     examples::signals::check();
   }
-  std::optional<ph::MapInput<B>> fill;
+  std::optional<ph::MapInput<GaussBackend>> fill;
   if (!o.fill.empty()) {
     GaussImage const file = read_gauss_image(o.fill, o.ignore_checksum);
     auto const grid = ph::map_grid_from(file.image.header, file.image.width, file.image.height, o.fill);
@@ -111,7 +109,7 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
     if (days > 28)
       std::fprintf(stderr, "%s: warning: %s: is %.0f days from the map; fields do not live that long\n", program,
                    examples::one_line(o.fill).c_str(), days);
-    fill = ph::MapInput<B>{loaded.field, loaded.seen, grid, fill_time, o.fill_noise};
+    fill = ph::MapInput<GaussBackend>{loaded.field, loaded.seen, grid, fill_time, o.fill_noise};
   }
 
   auto const target =
@@ -128,8 +126,8 @@ int synchronic(SynchronicOptions const& o, CommonOptions const& common) {
   options.rotation = o.rotation == "howard"      ? ph::howard_rotation()
                      : o.rotation == "snodgrass" ? ph::snodgrass_rotation()
                                                  : ph::rigid_rotation();
-  auto const map = ph::synchronic_map<B>(disks, fill, target, *time, options);
-  auto const to_double = [&](hg::Var<4, B> const& x) {
+  auto const map = ph::synchronic_map<GaussBackend>(disks, fill, target, *time, options);
+  auto const to_double = [&](hg::Var<4, GaussBackend> const& x) {
     auto const values = hg::to_host(tape.exec(), x.value);
     return std::vector<double>(values.begin(), values.end());
   };

@@ -25,8 +25,6 @@ namespace hg = heliograd;
 namespace nn = heliograd::nn;
 using examples::rng_for;
 
-namespace {
-
 /// The program runs wherever this Kokkos runs by default, in single precision.
 using B = hg::Backend<Kokkos::DefaultExecutionSpace, float>;
 using Tensor = hg::Tensor<4, B>;
@@ -37,6 +35,8 @@ struct Players {
   nn::PatchDiscriminator<B> discriminator;  ///< without stages if there is no game
   HELIOGRAD_FIELDS(generator, discriminator)
 };
+
+namespace {
 
 /// Nothing but losses is read after a backward pass.
 constexpr hg::TapeOptions lean{.reuse_values = true};
@@ -61,7 +61,7 @@ struct Generator::Impl {
 
   Impl(System const& s, hg::Rng rng) : system(s), model(generator_of<B>(rng, s)) {}
 
-  /// A stage's result as a tensor of its own, the tape free for the next one.
+  /// A result as a tensor of its own, the tape free for the next one.
   Tensor kept(Var const& y) {
     auto const result = hg::make_tensor<B>("map", y.shape());
     hg::copy(tape.exec(), result, y.value);
@@ -69,31 +69,9 @@ struct Generator::Impl {
     return result;
   }
 
-  /// The whole network, stage by stage: memory holds what later stages need and one stage's work.
   Tensor run(Tensor const& x, nn::Mode const& mode) {
     hg::NoGrad<B> const inference(tape);
-    return run(model.unet, x, mode, model.unet.up.size());
-  }
-
-  /// \param doublings how many of the decoder's stages; 0 the innermost map.
-  Tensor run(nn::UNet<B> const& unet, Tensor x, nn::Mode const& mode, std::size_t doublings) {
-    std::size_t const depth = unet.down.size();
-    std::vector<Tensor> maps;
-    for (std::size_t i = 0; i < depth; ++i) {
-      x = kept(unet.halve(i, tape.constant(x), mode));
-      maps.push_back(x);
-    }
-    for (auto const& part : model.attended) {
-      auto& seen = part.stage < 0 ? maps.back() : maps[static_cast<std::size_t>(part.stage)];
-      seen = kept(part.attention(tape.constant(seen), mode));
-    }
-    x = maps.back();
-    maps.pop_back();
-    for (std::size_t i = 0; i < doublings && i + 1 < depth; ++i) {
-      x = kept(hg::concat(unet.redouble(i, tape.constant(x), mode), tape.constant(maps.back())));
-      maps.pop_back();
-    }
-    return doublings < depth ? x : kept(unet.redouble(depth - 1, tape.constant(x), mode));
+    return kept(model(tape.constant(x), mode));
   }
 
   Tensor piece_of(Tensor const& x, hg::data::Tile const& part) {
@@ -108,7 +86,7 @@ struct Generator::Impl {
     auto const result =
         hg::make_tensor<B>("result", hg::Shape{std::size_t{1}, x.extent(1), x.extent(2), std::size_t{1}});
     for (hg::data::Tile const& part : plan.tiles())
-      hg::data::paste_tile<B>(tape.workspace(), run(unet, piece_of(x, part), nn::Mode::apply(), unet.up.size()), part,
+      hg::data::paste_tile<B>(tape.workspace(), kept(unet(tape.constant(piece_of(x, part)), nn::Mode::apply())), part,
                               1, result);
     return result;
   }
@@ -173,10 +151,10 @@ struct Generator::Impl {
       if (unet.down[i].norm.scale.value.size() == 0) continue;
       Moments moments;
       for (hg::data::Tile const& part : plan.tiles()) {
-        Tensor map = piece_of(x, part);
-        for (std::size_t k = 0; k < i; ++k) map = kept(unet.halve(k, tape.constant(map), mode));
-        auto const in = tape.constant(map);
-        moments.add(unet.down[i].conv(!after && i > 0 ? hg::leaky_relu(in, 0.2) : in), part, std::size_t{2} << i);
+        Tensor const piece = piece_of(x, part);  // a constant does not keep it alive
+        auto map = tape.constant(piece);
+        for (std::size_t k = 0; k < i; ++k) map = unet.halve(k, map, mode);
+        moments.add(unet.down[i].conv(!after && i > 0 ? hg::leaky_relu(map, 0.2) : map), part, std::size_t{2} << i);
         tape.clear();
       }
       unet.down[i].norm = moments.in(unet.down[i].norm, tape);
@@ -184,9 +162,11 @@ struct Generator::Impl {
     for (std::size_t i = 0; i + 1 < depth; ++i) {
       Moments moments;
       for (hg::data::Tile const& part : plan.tiles()) {
-        Tensor const map = run(unet, piece_of(x, part), mode, i);  // a constant does not keep it alive
-        auto const in = tape.constant(map);
-        moments.add(unet.up[i].conv(!after && i > 0 ? hg::relu(in) : in), part, std::size_t{1} << (depth - 1 - i));
+        Tensor const piece = piece_of(x, part);
+        auto maps = unet.encode(tape.constant(piece), mode);
+        auto map = maps.back();
+        for (std::size_t k = 0; k < i; ++k) map = hg::concat(unet.redouble(k, map, mode), maps[depth - 2 - k]);
+        moments.add(unet.up[i].conv(!after && i > 0 ? hg::relu(map) : map), part, std::size_t{1} << (depth - 1 - i));
         tape.clear();
       }
       unet.up[i].norm = moments.in(unet.up[i].norm, tape);

@@ -121,12 +121,12 @@ Stack read_pair(PairSet const& set, Row const& row, System const& system) {
   return read_stack(files, scalings);
 }
 
-Stack middle_of(Stack const& pair, std::size_t side, std::size_t unit) {
+Stack middle_of(Stack const& pair, std::size_t side, std::size_t unit, std::string const& name) {
   std::size_t const height = std::min(pair.height, side) / unit * unit;
   std::size_t const width = std::min(pair.width, side) / unit * unit;
   if (height == 0 || width == 0)
-    throw hg::InputError("an image of " + size_text(pair.height, pair.width) + " pixels is smaller than the " +
-                         std::to_string(unit) + " that the halvings want; take a smaller --depth");
+    throw hg::InputError(name + ": is smaller than the halvings want (found " + size_text(pair.height, pair.width) +
+                         " pixels, expected at least " + std::to_string(unit) + "); take a smaller --depth");
   Stack middle{height, width, pair.channels, std::vector<float>(height * width * pair.channels), pair.missing};
   hg::data::Window const window{static_cast<std::ptrdiff_t>((pair.height - height) / 2),
                                 static_cast<std::ptrdiff_t>((pair.width - width) / 2), height, width};

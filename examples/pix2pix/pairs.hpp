@@ -61,7 +61,8 @@ Stack read_stack(std::vector<std::string> const& files, std::vector<Scaling> con
 Stack read_pair(PairSet const& set, Row const& row, System const& system);
 
 /// The middle of a pair, of the system's side at most and a multiple of the generator's unit.
-Stack middle_of(Stack const& pair, std::size_t side, std::size_t unit);
+/// Throws   InputError naming `name` if nothing is left.
+Stack middle_of(Stack const& pair, std::size_t side, std::size_t unit, std::string const& name);
 
 /// Channels first to last of a stack.
 std::vector<float> channels_of(Stack const& stack, std::size_t first, std::size_t last);

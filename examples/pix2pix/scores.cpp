@@ -38,15 +38,15 @@ Image reduced(HostSpace& ws, Image const& image, std::size_t factor) {
 
 /// SSIM of windows, computed where networks run: the host's kernels for it are vector code, which compilers for GPUs do not take.
 double windowed_ssim(Image const& prediction, Image const& truth, hg::SsimOptions const& options) {
-  using B = hg::Backend<Kokkos::DefaultExecutionSpace, float>;
-  hg::Workspace<B> ws;
+  using Device = hg::Backend<Kokkos::DefaultExecutionSpace, float>;
+  hg::Workspace<Device> ws;
   auto const map = [&ws](Image const& image) {
-    auto const tensor = hg::make_tensor<B>("image", hg::Shape<2>{image.height, image.width});
+    auto const tensor = hg::make_tensor<Device>("image", hg::Shape<2>{image.height, image.width});
     hg::from_host(ws.exec(), tensor, image.pixels);
     return tensor;
   };
   auto const p = map(prediction), t = map(truth);
-  return hm::ssim<B>(ws, p, t, options).value();
+  return hm::ssim<Device>(ws, p, t, options).value();
 }
 
 /// A square of a disk.

@@ -91,8 +91,8 @@ double score_of(Generator const& generator, PairSet const& set, std::string cons
   HostSpace ws;
   double total = 0;
   for (Row const& row : rows) {
-    Stack const pair =
-        middle_of(read_pair(set, row, s), static_cast<std::size_t>(s.preparation.side), generator.unit());
+    Stack const pair = middle_of(read_pair(set, row, s), static_cast<std::size_t>(s.preparation.side), generator.unit(),
+                                 set.path(row, s.target));
     auto const y = generator.run(pair.height, pair.width, channels_of(pair, 0, s.inputs.size()), {});
     auto const truth = channels_of(pair, s.inputs.size(), s.inputs.size() + 1);
     total += correlation_within(ws, Image(pair.height, pair.width, y), Image(pair.height, pair.width, truth), scaling,

@@ -224,9 +224,9 @@ Images make_patch(HostSpace& ws, Source const& s, std::vector<std::string> const
   CoronaOptions corona{.seed = seed};
   if (o.steady) corona.pixels_per_loop /= 8, corona.spread = 0;
   auto const pieces = loops_over(ws, photosphere, corona);
-  double const lean = rng.uniform(0, 0.4) * !o.steady,
+  double const tilt = rng.uniform(0, 0.4) * !o.steady,
                bearing = rng.uniform(0, 2 * std::numbers::pi);  // tangent of the view's angle
-  double const lean_x = lean * std::cos(bearing) / mm, lean_y = lean * std::sin(bearing) / mm;
+  double const tilt_x = tilt * std::cos(bearing) / mm, tilt_y = tilt * std::sin(bearing) / mm;
   Images images;
   for (std::size_t c = 0; c < channels.size(); ++c) {
     if (channels[c] == "hmi") {
@@ -237,7 +237,7 @@ Images make_patch(HostSpace& ws, Source const& s, std::vector<std::string> const
       Passband const& band = *passband_of(channels[c]);
       Image light = lower_atmosphere(ws, photosphere, band);
       add_loops(light, pieces, band, 1, [&](float x, float y, float height, double& px, double& py) {
-        px = double(x) + lean_x * double(height), py = double(y) + lean_y * double(height);
+        px = double(x) + tilt_x * double(height), py = double(y) + tilt_y * double(height);
         return 1.0;
       });
       images.push_back(observed(ws, light, mm, seed + 2 + c));

@@ -165,7 +165,7 @@ std::vector<Exam> exams_of(PairSet const& set, std::vector<Row> const& rows, Sys
   for (std::size_t i = 0; i < count; ++i) {
     Row const& row = rows[i * rows.size() / count];  // spread over the split
     Stack const pair = middle_of(read_pair(set, row, s), static_cast<std::size_t>(s.preparation.side),
-                                 std::size_t{1} << s.generator.depth);
+                                 std::size_t{1} << s.generator.depth, set.path(row, s.target));
     exams.push_back({row.time, pair.height, pair.width, channels_of(pair, 0, s.inputs.size()),
                      channels_of(pair, s.inputs.size(), s.inputs.size() + 1)});
   }
@@ -338,8 +338,9 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   }
   progress.clear();
   if (!common.quiet) {
-    std::printf("%" PRIu64 " steps in %s, of which %s waiting for data: %s\n", steps,
-                examples::duration_text(clock.seconds()).c_str(), examples::duration_text(waited).c_str(),
+    double const spent = clock.seconds();
+    std::printf("%" PRIu64 " steps in %s, %.1f %% of it waiting for data: %s\n", steps,
+                examples::duration_text(spent).c_str(), 100 * waited / spent,
                 (o.out + "/generator.safetensors").c_str());
     if (!exams.empty())
       std::printf("best in validation: step %" PRIu64 ", correlation %.4f: %s\n", state.best_step, state.best(),

@@ -325,6 +325,8 @@ TEST_CASE("images of any size come back in their size, with their header", "[pro
   CHECK_FALSE(fs::exists(folder / "predicted/aia193/0.fits"));
   fails("apply " + (folder / "set/aia304/1.fits") + " --weights " + weights + " -o x.fits", 3, "DN/s");
   fails("apply " + in + " --weights " + in + " -o x.fits", 3, "in.fits");
+  fails("apply " + in + " --weights " + run + "/discriminator.safetensors -o x.fits", 3, "discriminator");
+  fails("apply " + in + " --weights " + weights + " -o /dev/full", 4, "/dev/full");
 }
 
 TEST_CASE("several input channels, and the other direction", "[programs]") {
@@ -366,6 +368,19 @@ TEST_CASE("what makes no sense is said before anything is written", "[programs]"
   fails(start + set, 3, "outside the set");
   std::ofstream(set + "/pairs.csv") << "split,time,hmi,aia193\nlearn,now,hmi/1.fits,aia193/1.fits\n";
   fails(start + set, 3, "line 2");
+  // One line of a set whose files are not as they should be.
+  auto const refused = [&](std::string const& target, std::string const& word) {
+    std::ofstream(set + "/pairs.csv") << "split,time,hmi,aia193\ntrain,now,hmi/1.fits,aia193/" << target << "\n";
+    fails(start + set, 3, word);
+  };
+  refused("none.fits", "none.fits");
+  write_image(set + "/aia193/flat.fits", "aia193", 1, 16, 32);
+  refused("flat.fits", "flat.fits: is not of the size of");
+  std::ofstream(set + "/aia193/cut.fits") << contents(set + "/aia193/1.fits").substr(0, 4000);
+  refused("cut.fits", "cut.fits: HDU 0 is cut short");
+  std::vector<float> const blank(1024, std::nanf(""));
+  hg::io::write_fits(set + "/aia193/blank.fits", blank.data(), 32, 32, hg::io::FitsHeader());
+  refused("blank.fits", "blank.fits: no pixel has a value");
   CHECK_FALSE(fs::exists(out));
   CHECK_THAT(fine("train --dry-run --preset aisfm1 --side 64 --depth 4 --width 8").out,
              ContainsSubstring("discriminator"));
