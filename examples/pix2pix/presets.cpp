@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include <heliograd/base/error.hpp>
-#include "accuracy.hpp"
+#include "common/accuracy.hpp"
 
 namespace pix2pix {
 
