@@ -15,6 +15,7 @@
 #include <heliograd/core/fill.hpp>
 #include <heliograd/core/huge_pages.hpp>
 #include <heliograd/core/math.hpp>
+#include <heliograd/core/pack.hpp>
 #include <heliograd/core/random.hpp>
 #include <heliograd/core/shape.hpp>
 #include <heliograd/core/simd.hpp>

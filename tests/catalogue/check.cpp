@@ -367,11 +367,16 @@ void check_refusals(OpCase const& op_case) {
   }
 }
 
-/// The same bits, values and gradients, run to run, in the middle of a longer computation, and with 1, 2, 3 and 8 threads.
+/// The same bits, values and gradients, run to run, of slices that skip memory, in the middle of a longer computation, and with 1,
+/// 2, 3 and 8 threads.
 void check_bits(OpCase const& op_case) {
   auto const inputs = hgt::draw_inputs(op_case, false);
   auto const once = hgt::evaluate<float>(op_case, inputs);
   CHECK(hgt::evaluate<float>(op_case, inputs) == once);
+  {
+    INFO("of slices that skip memory");
+    CHECK(hgt::evaluate<float>(op_case, inputs, {.with_gaps = true}) == once);
+  }
   {
     INFO("between other ops, on memory that holds NaN");
     CHECK(hgt::evaluate<float>(op_case, inputs, {.in_a_chain = true}) == once);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <heliograd/base/error.hpp>
+#include <heliograd/core/pack.hpp>
 #include <heliograd/core/tensor.hpp>
 #include <heliograd/core/workspace.hpp>
 
@@ -20,6 +21,13 @@ template <class Space>
 using Bytes = Kokkos::View<std::byte*, Space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 template <class Space>
 using ConstBytes = Kokkos::View<std::byte const*, Space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+
+template <class View>
+void expect_row_major(char const* function, View const& to) {
+  if constexpr (may_have_gaps<View>)
+    expect_shape(is_row_major(to), std::string(function) + ": the target " + to_string(shape_of(to)) +
+                                       " skips memory; write to a tensor of its own");
+}
 }  // namespace detail
 
 /// Copies `count` objects from one space to another, ordered on `exec`.
@@ -32,11 +40,15 @@ void copy_flat(ExecutionSpace const& exec, T* to, T const* from, std::size_t cou
 }
 
 /// Copies one tensor into another of the same shape on the same backend, ordered on `exec`.
+/// Throws   ShapeError if their shapes differ, or for a target that skips memory.
 template <class ExecutionSpace, class To, class From>
 void copy(ExecutionSpace const& exec, To const& to, From const& from) {
+  detail::expect_row_major("copy", to);
   expect_shape(shape_of(to) == shape_of(from),
                "copy: target has " + to_string(shape_of(to)) + ", source has " + to_string(shape_of(from)));
   using Scalar = typename To::non_const_value_type;
+  if constexpr (may_have_gaps<From>)
+    if (!is_row_major(from)) return pack(exec, from, to.data());
   copy_flat<typename To::memory_space, typename From::memory_space, ExecutionSpace, Scalar>(exec, to.data(),
                                                                                             from.data(), to.size());
 }
@@ -51,6 +63,13 @@ void copy(Workspace<B> const& ws, To const& to, From const& from) {
 template <class ExecutionSpace, class View>
 auto to_host(ExecutionSpace const& exec, View const& tensor) -> std::vector<typename View::non_const_value_type> {
   using Scalar = typename View::non_const_value_type;
+  if constexpr (may_have_gaps<View>)
+    if (!is_row_major(tensor)) {
+      Kokkos::View<Scalar*, typename View::memory_space> const packed(
+          Kokkos::view_alloc(Kokkos::WithoutInitializing, "heliograd::to_host"), tensor.size());
+      pack(exec, tensor, packed.data());
+      return to_host(exec, packed);
+    }
   std::vector<Scalar> values(tensor.size());
   copy_flat<Kokkos::HostSpace, typename View::memory_space, ExecutionSpace, Scalar>(exec, values.data(), tensor.data(),
                                                                                     tensor.size());
@@ -66,9 +85,11 @@ auto item(ExecutionSpace const& exec, View const& tensor) -> typename View::non_
 }
 
 /// Copies host values into a tensor of as many elements. Waits for `exec`, so that the source may go away.
+/// Throws   ShapeError for another number of elements, or a tensor that skips memory.
 template <class ExecutionSpace, class View, class Scalar>
 void from_host(ExecutionSpace const& exec, View const& tensor, std::vector<Scalar> const& values) {
   static_assert(std::is_same_v<Scalar, typename View::value_type>, "heliograd::from_host: convert the values first");
+  detail::expect_row_major("from_host", tensor);
   expect_shape(tensor.size() == values.size(), "from_host: the tensor " + to_string(shape_of(tensor)) + " has " +
                                                    std::to_string(tensor.size()) + " elements, the host has " +
                                                    std::to_string(values.size()));

@@ -21,6 +21,7 @@
 #include <heliograd/core/accumulate.hpp>
 #include <heliograd/core/copy.hpp>
 #include <heliograd/core/fill.hpp>
+#include <heliograd/core/pack.hpp>
 #include <heliograd/core/workspace.hpp>
 #include <heliograd/tape/detail/block_pool.hpp>
 #include <heliograd/tape/detail/host_arena.hpp>
@@ -76,17 +77,24 @@ class Tape {
   /// \name Putting values on the tape. Tensors and parameters must outlive the step.
   ///@{
 
-  /// A value nobody wants a gradient of. Throws ShapeError for a slice that skips memory.
+  /// A value nobody wants a gradient of: the tensor itself, or a copy if it lies otherwise than kernels read it (a slice that skips
+  /// memory, Fortran's order).
   template <class View>
   auto constant(View const& tensor) -> Var<static_cast<int>(View::rank()), B> {
-    using Ref = TensorRef<static_cast<int>(View::rank()), B>;
-    if constexpr (std::is_same_v<typename View::array_layout, Kokkos::LayoutStride>) {
-      static_assert(std::is_same_v<typename View::memory_space, memory_space>);
-      expect_shape(is_row_major(tensor), "Tape::constant: the slice " + to_string(shape_of(tensor)) +
-                                             " skips memory; Kokkos::deep_copy it into a tensor of its own first");
-      return handle<static_cast<int>(View::rank())>(view_at<Ref>(tensor.data(), shape_of(tensor)));
+    constexpr int rank = static_cast<int>(View::rank());
+    using Ref = TensorRef<rank, B>;
+    if constexpr (may_have_gaps<View>) {
+      static_assert(std::is_same_v<typename View::memory_space, memory_space> &&
+                        std::is_same_v<typename View::non_const_value_type, scalar_type>,
+                    "heliograd::Tape: the view is in another memory or of other numbers than the tape's backend");
+      if (!is_row_major(tensor)) {
+        auto const packed = make(shape_of(tensor), false);
+        if (!workspace_.dry()) pack(exec(), tensor, packed.value.data());
+        return packed;
+      }
+      return handle<rank>(view_at<Ref>(tensor.data(), shape_of(tensor)));
     } else {
-      return handle<static_cast<int>(View::rank())>(Ref(tensor));
+      return handle<rank>(Ref(tensor));
     }
   }
 

@@ -121,6 +121,22 @@ class Inputs {
     }
   }
 
+  /// The same as slices of tensors that hold NaN between their elements.
+  void begin_with_gaps(Tape<B>& tape) {
+    tape_ = &tape;
+    vars_.clear();
+    wide_.clear();
+    for (auto const& param : params_) {
+      std::vector<Scalar> values(2 * param.value.size(), std::numeric_limits<Scalar>::quiet_NaN());
+      auto const narrow = to_host(tape.exec(), param.value);
+      for (std::size_t i = 0; i < narrow.size(); ++i) values[2 * i] = narrow[i];
+      wide_.push_back(make_tensor<B>("input with gaps", Shape{narrow.size(), std::size_t{2}}));
+      from_host(tape.exec(), wide_.back(), values);
+      auto const slice = Kokkos::subview(wide_.back(), Kokkos::ALL, 0);
+      vars_.push_back(param.frozen() ? tape.constant(slice) : tape.variable(slice));
+    }
+  }
+
   /// Input `second` becomes the Var that input `first` is.
   void give_twice(std::size_t first, std::size_t second) { vars_.at(second) = vars_.at(first); }
 
@@ -134,6 +150,7 @@ class Inputs {
   std::vector<Extents> shapes_;
   std::vector<Param<1, B>> params_;
   std::vector<Var<1, B>> vars_;
+  std::vector<Tensor<2, B>> wide_;
 };
 
 /// Whether op cases are run in a precision. A program that needs one of them only (a compile check, a benchmark) says
@@ -269,6 +286,7 @@ struct EvaluateOptions {
   /// The inputs are results of another op, and gradient memory holds NaN: an op that reads what it should overwrite, or
   /// overwrites what it should add to, gives other gradients.
   bool in_a_chain = false;
+  bool with_gaps = false;  ///< the inputs are slices that skip memory
   /// Every input is also added to the sum as it is, so that its gradient is larger by one, and the op must add its own.
   bool used_again = false;
   std::pair<std::size_t, std::size_t> given_twice = {0, 0};  ///< two inputs that are one Var, the first
@@ -287,7 +305,10 @@ Evaluation evaluate(OpCase const& op_case, std::vector<HostTensor> const& tensor
     tape.clear();
     for (auto const& param : inputs.params())
       if (!param.frozen()) fill(options.exec, param.grad, Scalar(0));
-    inputs.begin(tape, options.in_a_chain);
+    if (options.with_gaps)
+      inputs.begin_with_gaps(tape);
+    else
+      inputs.begin(tape, options.in_a_chain);
     inputs.give_twice(options.given_twice.first, options.given_twice.second);
     auto const y = op_case.op.in<Scalar>()(inputs, result.shape);
     auto const values = to_host(options.exec, y.value);
@@ -302,8 +323,11 @@ Evaluation evaluate(OpCase const& op_case, std::vector<HostTensor> const& tensor
         if (x.wants_grad()) total = total + sum(x);
     tape.backward(total);
     result.gradients.clear();
-    for (auto const& param : inputs.params()) {
-      auto const gradient = param.frozen() ? std::vector<Scalar>{} : to_host(options.exec, param.grad);
+    for (std::size_t k = 0; k < tensors.size(); ++k) {
+      auto const& param = inputs.params()[k];
+      auto const gradient = param.frozen()      ? std::vector<Scalar>{}
+                            : options.with_gaps ? to_host(options.exec, inputs.vars()[k].grad())
+                                                : to_host(options.exec, param.grad);
       result.gradients.emplace_back(gradient.begin(), gradient.end());
     }
   };
