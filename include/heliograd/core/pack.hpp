@@ -10,20 +10,21 @@
 namespace heliograd::inline HELIOGRAD_ABI {
 
 namespace detail {
-template <class Scalar, int Rank>
-struct Pack {
-  Scalar const* x;
-  Scalar* out;
-  std::size_t extent[Rank];
-  std::size_t stride[Rank];
+/// y[i] = beta y[i] + x[source of i]: the indices of y, innermost last, times the strides of x.
+template <class T, int Rank>
+struct Gather {
+  T const* x;
+  T* y;
+  T beta;
+  Kokkos::Array<std::size_t, Rank> extent, stride;
+
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
-    std::size_t rest = i;
-    std::size_t from = 0;
+    std::size_t rest = i, source = 0;
     for (int axis = Rank - 1; axis >= 0; --axis) {
-      from += rest % extent[axis] * stride[axis];
+      source += rest % extent[axis] * stride[axis];
       rest /= extent[axis];
     }
-    out[i] = x[from];
+    y[i] = beta != T(0) ? beta * y[i] + x[source] : x[source];
   }
 };
 }  // namespace detail
@@ -41,13 +42,13 @@ template <class ExecutionSpace, class View>
 void pack(ExecutionSpace const& exec, View const& x, typename View::non_const_value_type* out) {
   static_assert(may_have_gaps<View>, "heliograd::pack: this view is row-major already");
   constexpr int rank = static_cast<int>(View::rank());
-  detail::Pack<typename View::non_const_value_type, rank> kernel{x.data(), out, {}, {}};
+  detail::Gather<typename View::non_const_value_type, rank> gather{x.data(), out, 0, {}, {}};
   for (int axis = 0; axis < rank; ++axis) {
-    kernel.extent[axis] = x.extent(axis);
-    kernel.stride[axis] = x.stride(axis);
+    gather.extent[axis] = x.extent(axis);
+    gather.stride[axis] = x.stride(axis);
   }
   using Policy = Kokkos::RangePolicy<ExecutionSpace, Kokkos::IndexType<std::size_t>>;
-  Kokkos::parallel_for("heliograd::pack", Policy(exec, 0, x.size()), kernel);
+  Kokkos::parallel_for("heliograd::pack", Policy(exec, 0, x.size()), gather);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

@@ -11,11 +11,16 @@
 
 namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
-/// How many workers share `blocks` pieces of work.
+/// How many workers there are.
+template <class B>
+int worker_count(Workspace<B> const& ws) {
+  return std::max(static_cast<int>(ws.exec().concurrency()), 1);
+}
+
+/// How many of them share `blocks` pieces of work.
 template <class B>
 int worker_count(Workspace<B> const& ws, std::int64_t blocks) {
-  std::int64_t const threads = static_cast<std::int64_t>(ws.exec().concurrency());
-  return static_cast<int>(std::clamp<std::int64_t>(blocks, 1, std::max<std::int64_t>(threads, 1)));
+  return static_cast<int>(std::clamp<std::int64_t>(blocks, 1, worker_count(ws)));
 }
 
 /// One worker: takes the next block that nobody has, until none is left.

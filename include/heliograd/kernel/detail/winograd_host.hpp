@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include <heliograd/core/sink.hpp>
 #include <heliograd/core/workspace.hpp>
@@ -105,7 +104,7 @@ struct PanelShare {
 
   template <class B>
   static PanelShare of(Workspace<B> const& ws, std::int64_t blocks, PanelRange const& panels) {
-    std::int64_t const workers = worker_count(ws, std::numeric_limits<int>::max());
+    std::int64_t const workers = worker_count(ws);
     bool const even = blocks % workers == 0 || blocks >= 2 * workers;
     return {panels, even ? 1 : static_cast<int>(std::min<std::int64_t>(panels.count(), workers))};
   }
@@ -472,8 +471,8 @@ template <class B, class Scope, class F, class T = typename B::scalar_type>
 WinogradCorrelation<F, B> correlation(Workspace<B>& ws, Scope& scope, CorrelationPlan const& plan,
                                       PackWinograd<F, T> const& pack, T const* from, T const* bias, Sink<4, B> to) {
   auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
-  auto const cut = TileBlocks::about(pack.g.images, tiles(plan.rows), tiles(plan.columns), winograd_tiles,
-                                     worker_count(ws, std::numeric_limits<int>::max()));
+  auto const cut =
+      TileBlocks::about(pack.g.images, tiles(plan.rows), tiles(plan.columns), winograd_tiles, worker_count(ws));
   return {pack.g,
           pack.transposed,
           cut,
@@ -492,7 +491,7 @@ WinogradCorrelation<F, B> correlation(Workspace<B>& ws, Scope& scope, Correlatio
 template <class F, class B, class T = typename B::scalar_type>
 void winograd_by_blocks(Workspace<B>& ws, char const* name, WinogradCorrelation<F, B> kernel, PackWinograd<F, T> pack) {
   auto scope = ws.scope();
-  int const workers = worker_count(ws, std::numeric_limits<int>::max());
+  int const workers = worker_count(ws);
   kernel.scratch_per_worker = kernel.copy_size() + kernel.product.scratch_size();
   kernel.scratch = scope.template take<T>(static_cast<std::size_t>(workers * kernel.scratch_per_worker));
   auto const filters = pack.filters;
@@ -818,7 +817,7 @@ void winograd_gradient_by_blocks(Workspace<B>& ws, GradientTiles<F, T> const& ti
   auto const filters = TransformedFilters<F, T>::all({tiles.g.out_channels}, tiles.g.folded_channels());
   WinogradPartialGradient<F, T> kernel{tiles, filters, groups, {}, nullptr, nullptr, 0};
   kernel.scratch_per_worker = kernel.scratch_size();
-  int const workers = worker_count(ws, std::numeric_limits<int>::max());
+  int const workers = worker_count(ws);
   kernel.scratch = scope.template take<T>(static_cast<std::size_t>(workers * kernel.scratch_per_worker));
   filters.in_pieces([&](TransformedFilters<F, T> const& piece) {
     auto piece_scope = ws.scope();

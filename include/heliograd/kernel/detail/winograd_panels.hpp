@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include <heliograd/core/workspace.hpp>
 #include <heliograd/kernel/detail/correlate.hpp>
@@ -128,7 +127,7 @@ inline int tile_shares(int panels, int workers, std::int64_t tiles) {
 template <class F, class B, class T = typename B::scalar_type>
 void winograd_by_panels(Workspace<B>& ws, char const* name, WinogradCorrelation<F, B> kernel, PackWinograd<F, T> pack) {
   auto scope = ws.scope();
-  int const workers = worker_count(ws, std::numeric_limits<int>::max());
+  int const workers = worker_count(ws);
   int const panels = pack.filters.panels.count();
   std::int64_t const tiles = kernel.tiles.count();
   std::int64_t const stretches = (tiles + stretch_tiles<F, T>() - 1) / stretch_tiles<F, T>();
@@ -238,7 +237,7 @@ template <class F, class B, class T = typename B::scalar_type>
 void winograd_gradient_by_panels(Workspace<B>& ws, GradientFactors<F, T> factors, Sink<4, B> gw) {
   auto scope = ws.scope();
   auto const take = [&](std::int64_t numbers) { return scope.template take<T>(static_cast<std::size_t>(numbers)); };
-  int const workers = worker_count(ws, std::numeric_limits<int>::max());
+  int const workers = worker_count(ws);
   factors.pixels = take(factors.pixels_size());
   factors.gradients = take(factors.gradients_size());
   TransformFactors<F, T> const transform{factors, take(workers * factors.copy_size())};
