@@ -188,6 +188,18 @@ TEST_CASE("schedules pass through their corner points", "[optim]") {
   CHECK_THAT(cosine(60), WithinRel(0.55, 1e-14));
   CHECK(cosine(110) == 0.1);
   CHECK(cosine(35) > cosine(36));
+  optim::PlateauRate plateau{.rate = 1, .factor = 0.5, .patience = 2, .threshold = 0.1};
+  auto const after = [&](std::vector<double> const& values) {
+    for (double const value : values) plateau.see(value);
+    return plateau(0);
+  };
+  CHECK(after({10, 9.5, 9.1}) == 1);  // waits twice, for the tenth of progress that is wanted
+  CHECK(after({8.9, 8.1, 8.1}) == 1);
+  CHECK(plateau.lowest == 8.9);
+  CHECK(after({std::nan("")}) == 0.5);
+  CHECK(after({8.9, 7, 7, 7}) == 0.5);
+  CHECK(after({7, 7, 7}) == 0.25);
+  CHECK(plateau.falls == 2);
 }
 
 TEMPLATE_LIST_TEST_CASE("a running average follows, and is exchanged with the model and back", "[optim]",

@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 
 #include <heliograd/base/config.hpp>
 
 /// \file
-/// Learning rates as functions of the number of steps taken. A schedule has no state: after a restart the step alone tells
-/// where it is. Anything callable with a step can serve as one.
+/// Learning rates as functions of the number of steps taken. A schedule has no state, but for PlateauRate: after a restart
+/// the step alone tells where it is. Anything callable with a step can serve as one.
 namespace heliograd::inline HELIOGRAD_ABI::optim {
 
 /// Always the same.
@@ -64,6 +65,33 @@ struct CosineRate {
     double const done = static_cast<double>(step - warmup) / static_cast<double>(end - warmup);
     return final_rate + (rate - final_rate) * 0.5 * (1 + std::cos(std::numbers::pi * done));
   }
+};
+
+/// Multiplied by `factor` when more than `patience` values in a row were no progress, which is to be below the lowest one by
+/// more than `threshold` of it. Unlike the others it has a memory.
+struct PlateauRate {
+  double rate = 1e-3;
+  double factor = 0.1;
+  std::uint64_t patience = 10;
+  double threshold = 1e-4;
+  /// \name What it remembers, to be kept with a checkpoint.
+  ///@{
+  double lowest = std::numeric_limits<double>::infinity();
+  std::uint64_t waited = 0;
+  std::uint64_t falls = 0;
+  ///@}
+
+  /// Takes note of a value, not negative, that shall fall; one that is NaN is no progress.
+  void see(double value) {
+    if (value < (1 - threshold) * lowest) {
+      lowest = value;
+      waited = 0;
+    } else if (++waited > patience) {
+      ++falls;
+      waited = 0;
+    }
+  }
+  double operator()(std::uint64_t) const { return rate * std::pow(factor, static_cast<double>(falls)); }
 };
 
 /// Another schedule, multiplied by a factor that rises along a straight line to 1 over the first `steps` steps.
