@@ -73,7 +73,12 @@ inline std::vector<std::string> with_config(CLI::App& app, std::vector<std::stri
   std::vector<std::string> const flags = arguments;
   for (CLI::ConfigItem const& item : items) {
     if (item.name == "++" || item.name == "--") continue;  // begin and end of a section
-    if (!item.parents.empty() && !command->check_name(item.parents.front())) continue;
+    if (!item.parents.empty() && !command->check_name(item.parents.front())) {
+      if (!detail::chosen_command(app, {item.parents.front()}))
+        throw heliograd::UsageError(*file + ": there is no command '" + item.parents.front() +
+                                    "' for a section to be of; " + app.get_name() + " --help lists them");
+      continue;
+    }
     std::string key = item.name;
     std::replace(key.begin(), key.end(), '_', '-');
     CLI::Option const* option = command->get_option_no_throw("--" + key);
@@ -89,7 +94,10 @@ inline std::vector<std::string> with_config(CLI::App& app, std::vector<std::stri
       if (value == "true") arguments.push_back("--" + key);
       continue;
     }
-    if (item.inputs.size() == 1 && option->get_expected_max() == 1) {
+    if (item.inputs.size() != 1 && option->get_expected_max() == 1)
+      throw heliograd::UsageError(*file + ": " + item.name + " is one value (found " +
+                                  std::to_string(item.inputs.size()) + ")");
+    if (option->get_expected_max() == 1) {
       arguments.push_back("--" + key + "=" + item.inputs.front());
     } else {
       arguments.push_back("--" + key);
@@ -99,8 +107,8 @@ inline std::vector<std::string> with_config(CLI::App& app, std::vector<std::stri
   return arguments;
 }
 
-/// Makes every option of type double refuse what is not a finite number.
-inline void want_finite_numbers(CLI::App& command) {
+/// Makes every option of numbers refuse words, such as true for 1, and what is not finite.
+inline void want_numbers(CLI::App& command) {
   CLI::Validator const finite(
       [](std::string& text) {
         double value = 0;
@@ -108,10 +116,19 @@ inline void want_finite_numbers(CLI::App& command) {
         return number && std::isfinite(value) ? std::string{} : "'" + text.substr(0, 40) + "' is not a finite number";
       },
       "", "finite");
-  for (CLI::Option* const option : command.get_options())
+  CLI::Validator const digits(
+      [](std::string& text) {
+        bool const number = text.find_first_of("0123456789") <= 1;
+        return number ? std::string{} : "'" + text.substr(0, 40) + "' is not a whole number";
+      },
+      "", "digits");
+  for (CLI::Option* const option : command.get_options()) {
+    if (option->get_type_name().starts_with("INT") || option->get_type_name().starts_with("UINT"))
+      option->check(digits);
     if (option->get_type_name().starts_with("FLOAT") || option->get_type_name() == "LOW HIGH" ||
         option->get_type_name() == "FROM TO")
       option->check(finite);
+  }
 }
 
 /// The options of a command as a TOML file that --config reads, defaults included, less those that were left open and those
@@ -139,6 +156,9 @@ inline std::optional<int> parse_arguments(CLI::App& app, std::string const& prog
         std::replace(argument.begin(),
                      argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size())), '_',
                      '-');
+    if (!given.empty() && !given.front().starts_with("-") && !detail::chosen_command(app, {given.front()}))
+      throw heliograd::UsageError("'" + given.front().substr(0, 40) + "' is no command; " + program +
+                                  " --help lists them");
     std::vector<std::string> arguments = with_config(app, std::move(given));
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
     app.parse(std::move(arguments));

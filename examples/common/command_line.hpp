@@ -73,7 +73,7 @@ class CommandLine {
     auto const options = std::make_shared<Options>();
     describe(*command, *options);
     add_common(*command, common_);
-    want_finite_numbers(*command);
+    want_numbers(*command);
     commands_.emplace_back(command, [=, this] { return work(*options, common_, *command); });
   }
 

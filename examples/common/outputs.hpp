@@ -30,6 +30,41 @@ inline void check_outputs(std::vector<std::string> const& outputs, std::vector<s
   }
 }
 
+/// Folders for results. Those that were made and are still empty at the end, because the work was refused, are taken away
+/// again.
+class OutputFolders {
+ public:
+  OutputFolders() = default;
+  /// A folder and what it lies in, made where it is not there.
+  /// Throws   OutputError if it cannot be made.
+  explicit OutputFolders(std::filesystem::path const& folder) { make(folder); }
+  OutputFolders(OutputFolders const&) = delete;
+  OutputFolders& operator=(OutputFolders const&) = delete;
+  ~OutputFolders() {
+    std::error_code none;
+    for (auto part = made_.rbegin(); part != made_.rend(); ++part)
+      std::filesystem::remove(*part, none);  // fails where there is something in it
+  }
+
+  /// One more.
+  void make(std::filesystem::path const& folder) {
+    namespace fs = std::filesystem;
+    std::error_code problem;
+    std::vector<fs::path> absent;
+    for (fs::path part = folder; !part.empty() && !fs::exists(part, problem); part = part.parent_path())
+      absent.push_back(part);
+    made_.insert(made_.end(), absent.rbegin(), absent.rend());
+    fs::create_directories(folder, problem);
+    if (!fs::is_directory(folder, problem))
+      throw heliograd::OutputError(folder.string() + ": cannot be made (" +
+                                   (problem ? problem.message() : "there is a file of that name") +
+                                   "); name another folder");
+  }
+
+ private:
+  std::vector<std::filesystem::path> made_;  ///< the outermost first
+};
+
 /// Whether a file is somewhere below a folder; both may be missing.
 inline bool lies_in(std::string const& file, std::string const& folder) {
   auto const inner = std::filesystem::weakly_canonical(file), outer = std::filesystem::weakly_canonical(folder);

@@ -117,9 +117,9 @@ int apply(ApplyOptions const& o, CommonOptions const& common) {
   if (!o.deviation.empty() && (several || o.samples < 2))
     throw hg::UsageError("--deviation goes with one image and --samples 2 or more");
   std::vector<std::string> outputs{o.deviation, o.png}, read{o.weights};
+  examples::OutputFolders folders;
   for (Task const& task : tasks) {
-    std::error_code problem;
-    if (several) fs::create_directories(fs::path(task.output).parent_path(), problem);
+    if (several) folders.make(fs::path(task.output).parent_path());
     outputs.push_back(task.output);
     read.push_back(task.truth);
     read.insert(read.end(), task.inputs.begin(), task.inputs.end());

@@ -40,6 +40,7 @@ struct TrainOptions {
   double lambda_l1 = -1;
   std::string game;
   std::string fall;
+  int fall_epochs = -1;
   int shift = -1;
   std::uint64_t validate_every = 1000;
   std::uint64_t save_every = 1000;

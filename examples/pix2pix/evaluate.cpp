@@ -176,8 +176,9 @@ int evaluate(EvaluateOptions const& o, CommonOptions const& common) {
     auto const prediction = hg::io::read_fits<float>(pair.prediction);
     auto const truth = hg::io::read_fits<float>(pair.truth);
     std::string const unit = truth.header.text("BUNIT").value_or("");
-    if (target.empty())
-      target = unit.starts_with("DN") || unit.starts_with("dn") ? "aia" : unit.empty() ? "drawing" : "hmi";
+    if (target.empty() && unit.empty())
+      throw hg::InputError(pair.truth + ": has no BUNIT to know the channel by; name it with --target");
+    if (target.empty()) target = unit.starts_with("DN") || unit.starts_with("dn") ? "aia" : "hmi";
     if (!scaling) {
       Preparation preparation = system.preparation;
       if (o.field_limit > 0) preparation.field_limit = o.field_limit;

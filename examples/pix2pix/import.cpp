@@ -104,8 +104,8 @@ std::vector<float> in_our_order(std::vector<float> const& theirs, std::vector<st
 }
 
 /// Finds the tensors of a network in a file, fills it and saves it.
-template <class Network>
-int import_network(Network network, System const& s, ImportOptions const& o, CommonOptions const& common) {
+int import_network(Weights& network, ImportOptions const& o, CommonOptions const& common) {
+  System const& s = network.system();
   hg::io::TensorFile const file(o.input);
   std::map<std::string, std::string> table;
   if (o.names != "pix2pix" && o.names != "own") table = table_of(o.names);
@@ -172,8 +172,8 @@ int import_weights(ImportOptions const& o, CommonOptions const& common) {
   if (o.output.empty() && !o.dry_run) throw hg::UsageError("import wants --output, or --dry-run");
   bool const table = o.names != "pix2pix" && o.names != "own";
   examples::check_outputs({o.output}, {o.input, table ? o.names : ""}, common.overwrite);
-  return o.network == "generator" ? import_network(Generator(s, common.seed), s, o, common)
-                                  : import_network(Discriminator(s, common.seed), s, o, common);
+  return o.network == "generator" ? import_network(Generator(s, common.seed).weights(), o, common)
+                                  : import_network(*discriminator_weights(s, common.seed), o, common);
 }
 
 }  // namespace pix2pix

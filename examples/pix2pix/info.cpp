@@ -20,6 +20,8 @@ int info(InfoOptions const& o, CommonOptions const&) {
   }
   auto const network = metadata.find("network");
   bool const foreign = network == metadata.end() || !network->second.starts_with("pix2pix");
+  if (!foreign)
+    for (auto const& tensor : file.tensors()) static_cast<void>(file.read<float>(tensor));  // looks at checksums
   examples::print_about_weights(o.file, foreign ? "another program" : network->second, parameters, metadata);
   if (foreign) {
     for (auto const& tensor : file.tensors()) {

@@ -72,8 +72,11 @@ void add_train(CLI::App& app, TrainOptions& o) {
   add_open(app, "--epochs-decay,--n-epochs-decay", o.epochs_decay, "and epochs over which the rate falls to 0")
       ->check(within(0, 1000000));
   app.add_option("--rate-falls,--lr-policy", o.fall,
-                 "linear: as --epochs-decay says; cosine: along half a cosine over all steps (default: linear)")
-      ->check(CLI::IsMember({"linear", "cosine"}));
+                 "linear: as --epochs-decay says; cosine: along half a cosine over all steps; step: to a tenth every "
+                 "--fall-epochs; plateau: to a fifth when the validation's error stays (default: linear)")
+      ->check(CLI::IsMember({"linear", "cosine", "step", "plateau"}));
+  app.add_option("--fall-epochs,--lr-decay-iters", o.fall_epochs, "Epochs from step to step of the rate (default: 50)")
+      ->check(within(1, 1000000));
   add_open(app, "--rate,--lr", o.rate, "Learning rate of Adam")->check(within(0.0, 10.0));
   add_open(app, "--beta1", o.beta1, "First memory of Adam")->check(within(0.0, 0.9999));
   add_open(app, "--lambda-l1,--lambda-L1", o.lambda_l1, "Weight of the mean absolute error")->check(within(0.0, 1e6));
@@ -87,7 +90,9 @@ void add_train(CLI::App& app, TrainOptions& o) {
       ->capture_default_str()
       ->check(within(std::uint64_t{1}, std::uint64_t{1} << 40));
   app.add_option("--picture-every", o.picture_every, "Steps between pictures; 0 draws none")->capture_default_str();
-  app.add_option("--cache", o.cache_megabytes, "Megabytes of images kept in memory")->capture_default_str();
+  app.add_option("--cache", o.cache_megabytes, "Megabytes of images kept in memory")
+      ->capture_default_str()
+      ->check(within(std::size_t{0}, std::size_t{1} << 30));
 }
 
 void add_apply(CLI::App& app, ApplyOptions& o) {

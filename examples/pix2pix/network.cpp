@@ -41,8 +41,6 @@ namespace {
 /// Nothing but losses is read after a backward pass.
 constexpr hg::TapeOptions lean{.reuse_values = true};
 
-constexpr char const* discriminator_network = "pix2pix discriminator";
-
 nn::Mode mode_of(Inference const& inference, hg::Rng& rng) {
   if (inference.dropout)
     return inference.batch_statistics ? nn::Mode::sample(rng) : nn::Mode::sample_with_running_statistics(rng);
@@ -52,14 +50,71 @@ nn::Mode mode_of(Inference const& inference, hg::Rng& rng) {
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Weights.
+
+/// A model and what its file says.
+template <class Model>
+struct Stored final : Weights {
+  char const* network;  ///< as files name it
+  Model model;
+
+  Stored(System const& system, char const* name, Model m) : Weights(system), network(name), model(std::move(m)) {}
+
+  void load(std::string const& file) override {
+    system_from(hg::io::read_metadata(file), file, network);
+    hg::io::load_weights(file, model);
+  }
+
+  void save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const override {
+    hg::io::Metadata metadata;
+    for (auto const& [key, value] : metadata_of(system(), network)) metadata[key] = value;
+    for (auto const& [key, value] : about) metadata[key] = value;
+    hg::io::save_weights(file, model, metadata, {.overwrite = overwrite});
+  }
+
+  std::vector<Slot> slots() const override {
+    std::vector<Slot> found;
+    each_tensor(model, [&](std::string const& path, auto const& tensor) {
+      if (tensor.size() == 0) return;
+      std::vector<std::size_t> shape;
+      for (std::size_t axis = 0; axis < std::remove_cvref_t<decltype(tensor)>::rank(); ++axis)
+        shape.push_back(tensor.extent(axis));
+      found.push_back({path, shape});
+    });
+    return found;
+  }
+
+  void fill(std::map<std::string, std::vector<float>> const& values) override {
+    B::execution_space const exec{};
+    each_tensor(model, [&](std::string const& path, auto const& tensor) {
+      if (auto const at = values.find(path); at != values.end()) hg::from_host(exec, tensor, at->second);
+    });
+  }
+
+ private:
+  template <class Visit>
+  static void each_tensor(auto& model, Visit const& visit) {
+    hg::for_each_param([&](std::string const& path, auto& param) { visit(path, param.value); }, model);
+    hg::for_each_buffer([&](std::string const& path, auto& buffer) { visit(path, buffer); }, model);
+  }
+};
+
+using StoredDiscriminator = Stored<nn::PatchDiscriminator<B>>;
+
+static StoredDiscriminator stored_discriminator(System const& system, std::uint64_t seed) {
+  hg::Rng rng = rng_for(seed, ~std::uint64_t{0}, 0);
+  return {system, "pix2pix discriminator", discriminator_of<B>(rng, system)};
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // The generator applied.
 
 struct Generator::Impl {
-  System system;
-  nn::AttentionUNet<B> model;
+  Stored<nn::AttentionUNet<B>> weights;
+  nn::AttentionUNet<B>& model = weights.model;
   hg::Tape<B> tape;
 
-  Impl(System const& s, hg::Rng rng) : system(s), model(generator_of<B>(rng, s)) {}
+  Impl(System const& s, hg::Rng rng) : weights(s, "pix2pix", generator_of<B>(rng, s)) {}
 
   /// A result as a tensor of its own, the tape free for the next one.
   Tensor kept(Var const& y) {
@@ -189,84 +244,16 @@ System system_in(std::string const& file, std::string const& accuracy) {
 
 Generator::Generator(std::string const& file, std::string const& accuracy)
     : impl_(std::make_shared<Impl>(system_in(file, accuracy), hg::Rng::blank())) {
-  load(file);
+  impl_->weights.load(file);
   hg::freeze(impl_->model);
 }
 
-System const& Generator::system() const { return impl_->system; }
+std::size_t Generator::unit() const { return std::size_t{1} << system().generator.depth; }
 
-std::size_t Generator::unit() const { return std::size_t{1} << impl_->system.generator.depth; }
+Weights& Generator::weights() const { return impl_->weights; }
 
-namespace {
-
-void save_network(std::string const& file, auto const& model, std::map<std::string, std::string> const& description,
-                  std::map<std::string, std::string> const& about, bool overwrite) {
-  hg::io::Metadata metadata;
-  for (auto const& [key, value] : description) metadata[key] = value;
-  for (auto const& [key, value] : about) metadata[key] = value;
-  hg::io::save_weights(file, model, metadata, {.overwrite = overwrite});
-}
-
-std::vector<Slot> slots_of(auto& model) {
-  std::vector<Slot> found;
-  auto const note = [&](std::string const& path, auto const& tensor) {
-    if (tensor.size() == 0) return;
-    std::vector<std::size_t> shape;
-    for (std::size_t axis = 0; axis < std::remove_cvref_t<decltype(tensor)>::rank(); ++axis)
-      shape.push_back(tensor.extent(axis));
-    found.push_back({path, shape});
-  };
-  hg::for_each_param([&](std::string const& path, auto const& param) { note(path, param.value); }, model);
-  hg::for_each_buffer([&](std::string const& path, auto const& buffer) { note(path, buffer); }, model);
-  return found;
-}
-
-void fill_network(auto& model, std::map<std::string, std::vector<float>> const& values) {
-  B::execution_space const exec{};
-  auto const put = [&](std::string const& path, auto const& tensor) {
-    if (auto const at = values.find(path); at != values.end()) hg::from_host(exec, tensor, at->second);
-  };
-  hg::for_each_param([&](std::string const& path, auto& param) { put(path, param.value); }, model);
-  hg::for_each_buffer([&](std::string const& path, auto& buffer) { put(path, buffer); }, model);
-}
-
-}  // namespace
-
-void Generator::load(std::string const& file) { hg::io::load_weights(file, impl_->model); }
-
-void Generator::save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const {
-  save_network(file, impl_->model, metadata_of(impl_->system), about, overwrite);
-}
-
-std::vector<Slot> Generator::slots() const { return slots_of(impl_->model); }
-
-void Generator::fill(std::map<std::string, std::vector<float>> const& values) { fill_network(impl_->model, values); }
-
-struct Discriminator::Impl {
-  System system;
-  nn::PatchDiscriminator<B> model;
-};
-
-Discriminator::Discriminator(System const& system, std::uint64_t seed)
-    : impl_(std::make_shared<Impl>(Impl{system, {}})) {
-  hg::Rng rng = rng_for(seed, ~std::uint64_t{0}, 0);
-  impl_->model = discriminator_of<B>(rng, system);
-}
-
-void Discriminator::load(std::string const& file) {
-  system_from(hg::io::read_metadata(file), file, discriminator_network);
-  hg::io::load_weights(file, impl_->model);
-}
-
-void Discriminator::save(std::string const& file, std::map<std::string, std::string> const& about,
-                         bool overwrite) const {
-  save_network(file, impl_->model, metadata_of(impl_->system, discriminator_network), about, overwrite);
-}
-
-std::vector<Slot> Discriminator::slots() const { return slots_of(impl_->model); }
-
-void Discriminator::fill(std::map<std::string, std::vector<float>> const& values) {
-  fill_network(impl_->model, values);
+std::shared_ptr<Weights> discriminator_weights(System const& system, std::uint64_t seed) {
+  return std::make_shared<StoredDiscriminator>(stored_discriminator(system, seed));
 }
 
 std::vector<float> Generator::run(std::size_t height, std::size_t width, std::vector<float> const& image,
@@ -275,7 +262,7 @@ std::vector<float> Generator::run(std::size_t height, std::size_t width, std::ve
   auto const& exec = my.tape.exec();
   hg::Rng rng = rng_for(seed, 0, 0);
   auto const mode = mode_of(inference, rng);
-  auto const x = hg::make_tensor<B>("image", hg::Shape{std::size_t{1}, height, width, my.system.inputs.size()});
+  auto const x = hg::make_tensor<B>("image", hg::Shape{std::size_t{1}, height, width, system().inputs.size()});
   hg::from_host(exec, x, image);
   if (tile == 0 || (height <= tile && width <= tile)) return hg::to_host(exec, my.run(x, mode));
   if (!my.model.attended.empty())
@@ -300,7 +287,7 @@ struct Trainer::Impl {
   std::uint64_t seed;
   std::size_t parts;
   Generator generator;
-  std::optional<Discriminator> opponent;
+  std::optional<StoredDiscriminator> opponent;
   Players players;
   nn::PatchDiscriminator<B> judge;  // the discriminator as constants: it shares its memory
   hg::FlatStore<B> generator_store;
@@ -323,9 +310,9 @@ struct Trainer::Impl {
     generator_adam.emplace(generator_store, adam);
     players.generator = model;
     if (t.game == Game::none) return;
-    opponent.emplace(system, seed);
-    discriminator_store.emplace(opponent->impl().model);
-    players.discriminator = opponent->impl().model;
+    opponent.emplace(stored_discriminator(system, seed));
+    discriminator_store.emplace(opponent->model);
+    players.discriminator = opponent->model;
     discriminator_adam.emplace(*discriminator_store, adam);
     judge = players.discriminator;
     hg::freeze(judge);
@@ -472,7 +459,7 @@ Trainer::~Trainer() = default;
 
 Generator const& Trainer::generator() const { return impl_->generator; }
 
-Discriminator const* Trainer::discriminator() const { return impl_->opponent ? &*impl_->opponent : nullptr; }
+Weights* Trainer::discriminator() const { return impl_->opponent ? &*impl_->opponent : nullptr; }
 
 Losses Trainer::step(Batch const& batch, std::uint64_t number, double rate) { return impl_->step(batch, number, rate); }
 

@@ -28,6 +28,26 @@ struct Slot {
   std::vector<std::size_t> shape;
 };
 
+/// A network's weights by name, and the files they stand in.
+class Weights {
+ public:
+  virtual ~Weights() = default;
+  System const& system() const { return system_; }
+
+  /// Throws   InputError naming the file if it is missing, damaged or of another network.
+  virtual void load(std::string const& file) = 0;
+  virtual void save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const = 0;
+  virtual std::vector<Slot> slots() const = 0;
+  /// Sets the tensors that are named.
+  virtual void fill(std::map<std::string, std::vector<float>> const& values) = 0;
+
+ protected:
+  explicit Weights(System const& system) : system_(system) {}
+
+ private:
+  System system_;
+};
+
 class Generator {
  public:
   /// Random weights.
@@ -37,7 +57,7 @@ class Generator {
   /// Throws   InputError naming the file if it is missing, damaged or of another network.
   explicit Generator(std::string const& file, std::string const& accuracy = "");
 
-  System const& system() const;
+  System const& system() const { return weights().system(); }
   /// Sides are multiples of this.
   std::size_t unit() const;
 
@@ -48,13 +68,7 @@ class Generator {
   std::vector<float> run(std::size_t height, std::size_t width, std::vector<float> const& image,
                          Inference const& inference, std::uint64_t seed = 1, std::size_t tile = 0) const;
 
-  /// \name Weights.
-  ///@{
-  void load(std::string const& file);
-  void save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const;
-  std::vector<Slot> slots() const;
-  void fill(std::map<std::string, std::vector<float>> const& values);
-  ///@}
+  Weights& weights() const;
 
   struct Impl;
   Impl& impl() const { return *impl_; }
@@ -63,27 +77,8 @@ class Generator {
   std::shared_ptr<Impl> impl_;
 };
 
-/// The generator's opponent, where it is read and written by itself.
-class Discriminator {
- public:
-  /// Random weights.
-  Discriminator(System const& system, std::uint64_t seed);
-
-  /// \name Weights.
-  ///@{
-  /// Throws   InputError naming the file if it is missing, damaged or of another network.
-  void load(std::string const& file);
-  void save(std::string const& file, std::map<std::string, std::string> const& about, bool overwrite) const;
-  std::vector<Slot> slots() const;
-  void fill(std::map<std::string, std::vector<float>> const& values);
-  ///@}
-
-  struct Impl;
-  Impl& impl() const { return *impl_; }
-
- private:
-  std::shared_ptr<Impl> impl_;
-};
+/// Random weights of the generator's opponent.
+std::shared_ptr<Weights> discriminator_weights(System const& system, std::uint64_t seed);
 
 /// Pairs to learn from: input [count, side, side, inputs] and target [count, side, side].
 struct Batch {
@@ -109,7 +104,7 @@ class Trainer {
 
   Generator const& generator() const;
   /// Null if there is no game.
-  Discriminator const* discriminator() const;
+  Weights* discriminator() const;
 
   /// One turn of each player. Everything random is a function of seed and number.
   Losses step(Batch const& batch, std::uint64_t number, double rate);

@@ -7,14 +7,14 @@
 
 #include <heliograd/base/error.hpp>
 #include <heliograd/io/png.hpp>
-#include "outputs.hpp"
 
 namespace pix2pix {
 
 namespace hg = heliograd;
 namespace fs = std::filesystem;
 
-void open_set(std::string const& folder, std::vector<std::string> const& originals, bool resume, bool overwrite) {
+void open_set(examples::OutputFolders& folders, std::string const& folder, std::vector<std::string> const& originals,
+              bool resume, bool overwrite) {
   if (folder.empty()) throw hg::OutputError("--out is empty; give a folder");
   for (std::string const& file : originals)
     if (examples::lies_in(file, folder))
@@ -25,10 +25,7 @@ void open_set(std::string const& folder, std::vector<std::string> const& origina
     throw hg::OutputError(folder +
                           "/pairs.csv: is there already; go on with --resume, replace what is in the way with "
                           "--overwrite, or take another folder");
-  if (fs::exists(folder, problem) && !fs::is_directory(folder, problem))
-    throw hg::OutputError(folder + ": is no folder; give the name of a folder");
-  fs::create_directories(folder, problem);
-  if (problem) throw hg::OutputError(folder + ": cannot be made (" + problem.message() + ")");
+  folders.make(folder);
 }
 
 void write_pairs(std::string const& folder, std::vector<std::string> const& channels,

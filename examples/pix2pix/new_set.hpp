@@ -6,16 +6,19 @@
 #include <vector>
 
 #include "image.hpp"
+#include "outputs.hpp"
 
 /// \file
 /// What prepare and synthesize have in common: a folder that becomes a set.
 namespace pix2pix {
 
 /// Makes the folder of a set, or takes the one that is there.
+/// \param folders knows of it then.
 /// \param originals what the set is made from.
 /// Throws   OutputError if it holds a set already and neither `resume` nor `overwrite` allows for it, or cannot be made,
 ///          UsageError if one of the originals lies in it.
-void open_set(std::string const& folder, std::vector<std::string> const& originals, bool resume, bool overwrite);
+void open_set(examples::OutputFolders& folders, std::string const& folder, std::vector<std::string> const& originals,
+              bool resume, bool overwrite);
 
 /// Writes pairs.csv. Each line has split, time and one cell for each channel.
 void write_pairs(std::string const& folder, std::vector<std::string> const& channels,

@@ -40,11 +40,16 @@ PairSet::PairSet(std::string folder) : folder_(std::move(folder)) {
   if (!lines) throw hg::InputError(file + ": cannot be read; give the folder of a set that prepare or synthesize made");
   std::string line;
   std::getline(lines, line);
+  if (line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // the byte order mark of spreadsheets
   auto const header = fields_of(line);
   if (header.size() < 3 || header[0] != "split" || header[1] != "time")
     throw hg::InputError(file + ": is no list of pairs (found '" + line.substr(0, 60) +
                          "', expected split,time and channels)");
   channels_.assign(header.begin() + 2, header.end());
+  for (std::string const& channel : channels_)
+    if (std::count(channels_.begin(), channels_.end(), channel) > 1)
+      throw hg::InputError(file + ": names the channel " + channel.substr(0, 30) + " twice");
+  std::map<std::map<std::string, std::string>, std::size_t> seen;  // line by images
   for (std::size_t number = 2; std::getline(lines, line); ++number) {
     if (line.empty() || line == "\r") continue;
     auto const fields = fields_of(line);
@@ -63,6 +68,8 @@ PairSet::PairSet(std::string folder) : folder_(std::move(folder)) {
         refuse("names a file outside the set (" + fields[i].substr(0, 60) + ")");
       row.cells[header[i]] = fields[i];
     }
+    if (auto const [before, is_new] = seen.try_emplace(row.cells, number); !is_new && !row.cells.empty())
+      refuse("names the same images as line " + std::to_string(before->second) + "; leave one of them out");
     rows_.push_back(std::move(row));
   }
 }
@@ -76,10 +83,16 @@ std::vector<Row> PairSet::rows(std::string const& split, std::vector<std::string
                            "); choose with --inputs, --target or --passband");
     }
   std::vector<Row> found;
-  for (Row const& row : rows_)
-    if (row.split == split &&
-        std::all_of(channels.begin(), channels.end(), [&](auto const& channel) { return row.cells.contains(channel); }))
-      found.push_back(row);
+  for (Row const& row : rows_) {
+    if (row.split != split || !std::all_of(channels.begin(), channels.end(),
+                                           [&](auto const& channel) { return row.cells.contains(channel); }))
+      continue;
+    for (std::string const& channel : channels)  // now, not in the middle of a training
+      if (std::error_code none; !fs::exists(path(row, channel), none))
+        throw hg::InputError(path(row, channel) + ": is not there, though " + folder_ +
+                             "/pairs.csv names it; fetch it, or take the line out");
+    found.push_back(row);
+  }
   return found;
 }
 

@@ -31,7 +31,7 @@ class PairSet {
   std::vector<Row> const& rows() const { return rows_; }
 
   /// The rows of a split that have all of these channels.
-  /// Throws   InputError for a channel that the set does not have.
+  /// Throws   InputError for a channel that the set does not have, and for a file that is not there.
   std::vector<Row> rows(std::string const& split, std::vector<std::string> const& channels) const;
 
   std::string path(Row const& row, std::string const& channel) const { return folder_ + "/" + row.cells.at(channel); }

@@ -367,7 +367,8 @@ int prepare(PrepareOptions const& o, CommonOptions const& common) {
   auto const files = files_among(o.inputs, {".fits", ".fts", ".fit", ".fits.gz", ".fits.fz", ".png"});
   if (files.empty()) throw hg::InputError(o.inputs.front() + ": holds no FITS file and no PNG of a drawing");
   bool const resume = o.resume;
-  open_set(o.out, files, resume, common.overwrite);
+  examples::OutputFolders folders;
+  open_set(folders, o.out, files, resume, common.overwrite);
 
   Frame frame;
   frame.side = std::size_t(system.preparation.side);
@@ -451,9 +452,7 @@ int prepare(PrepareOptions const& o, CommonOptions const& common) {
     std::snprintf(text, sizeof text, "turned by %.4f deg to solar north, radius %.3f to %.6g pixels",
                   pointing.rotation_rad() / ph::degree, pointing.radius_pixels(), frame.disk_radius);
     result.header.append_history(frame.disk_radius > 0 ? std::string(text) : frame.recipe);
-    std::error_code problem;
-    fs::create_directories(o.out + "/" + channel, problem);
-    if (problem) throw hg::OutputError(o.out + "/" + channel + ": cannot be made (" + problem.message() + ")");
+    folders.make(o.out + "/" + channel);
     hg::io::write_fits(path, result.image.pixels.data(), result.image.width, result.image.height, result.header,
                        {.overwrite = common.overwrite});
     if (!has(cell)) prepared.push_back({channel, cell, time});

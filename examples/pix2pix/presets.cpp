@@ -180,6 +180,9 @@ System system_of(SystemOptions const& o) {
   }
   if (std::find(s.inputs.begin(), s.inputs.end(), s.target) != s.inputs.end())
     throw hg::UsageError("the channel " + s.target + " is both input and target; change one with --inputs or --target");
+  for (std::string const& channel : s.inputs)
+    if (std::count(s.inputs.begin(), s.inputs.end(), channel) > 1)
+      throw hg::UsageError("--inputs: " + channel + " is named twice");
   auto const take = [](int& to, int from) {
     if (from >= 0) to = from;
   };
@@ -277,10 +280,13 @@ System system_from(std::map<std::string, std::string> const& m, std::string cons
       throw hg::InputError(file + ": says no " + key + "; give weights that pix2pix train or pix2pix import wrote");
     return at->second;
   };
-  if (auto const at = m.find("network"); at == m.end() || at->second != network)
-    throw hg::InputError(file + ": holds another network (found '" +
-                         (at == m.end() ? std::string("none") : at->second.substr(0, 40)) + "', expected '" + network +
-                         "'); weights of PyTorch are taken over by pix2pix import");
+  if (auto const at = m.find("network"); at == m.end())
+    throw hg::InputError(file +
+                         ": does not say what network it is of; of a training give generator.safetensors or "
+                         "best.safetensors, weights of PyTorch are taken over by pix2pix import");
+  else if (at->second != network)
+    throw hg::InputError(file + ": holds another network (found '" + at->second.substr(0, 40) + "', expected '" +
+                         network + "'); pix2pix info says what is in a file");
   System s;
   s.preset = text("preset");
   s.variant = text("variant");

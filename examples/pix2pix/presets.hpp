@@ -43,8 +43,9 @@ struct DiscriminatorDesign {
 
 enum class Game { none, vanilla, lsgan };
 
-/// How the rate falls: along a straight line over the last epochs, or along half a cosine over all steps.
-enum class Fall { line, cosine };
+/// How the rate falls: along a straight line over the last epochs, along half a cosine over all steps, in steps, or whenever
+/// the validation's error stays where it is.
+enum class Fall { line, cosine, steps, plateau };
 
 /// How a system learns.
 struct Training {
@@ -63,8 +64,9 @@ struct Training {
   int epochs = 0;               ///< at the full rate
   int epochs_decay = 0;         ///< while it falls to 0
   Fall fall = Fall::line;
-  int shift = 15;      ///< pixels of the padding that crops are drawn from
-  double outside = 0;  ///< what the padding holds, in the network's numbers
+  int fall_epochs = 50;  ///< between steps
+  int shift = 15;        ///< pixels of the padding that crops are drawn from
+  double outside = 0;    ///< what the padding holds, in the network's numbers
 };
 
 /// What the images of a set are, for those who make one.

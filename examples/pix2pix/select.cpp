@@ -122,11 +122,10 @@ int select(SelectOptions const& o, CommonOptions const& common) {
   if (set.rows("train", channels).empty() || set.rows(o.split, channels).empty())
     throw hg::InputError(o.data + "/pairs.csv: train and " + o.split + " want at least one line with all channels");
 
+  examples::OutputFolders folders;
   std::optional<hg::io::FolderLock> lock;
   if (!o.dry_run) {
-    std::error_code problem;
-    fs::create_directories(o.out + "/jobs", problem);
-    if (!fs::is_directory(o.out)) throw hg::OutputError(o.out + ": cannot be made (" + problem.message() + ")");
+    folders.make(o.out + "/jobs");
     lock.emplace(o.out);
   }
   std::ostringstream settings;

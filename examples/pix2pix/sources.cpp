@@ -22,13 +22,13 @@ std::vector<std::string> files_among(std::vector<std::string> const& paths, std:
       continue;
     }
     std::vector<std::string> inside;
-    for (auto const& entry : fs::recursive_directory_iterator(path, problem)) {
-      std::string const name = entry.path().string();
+    for (fs::recursive_directory_iterator at(path, problem), end; !problem && at != end; at.increment(problem)) {
+      std::string const name = at->path().string();
       bool const wanted = std::any_of(endings.begin(), endings.end(),
                                       [&](std::string const& ending) { return name.ends_with(ending); });
-      if (wanted && entry.is_regular_file(problem)) inside.push_back(name);
+      if (std::error_code none; wanted && at->is_regular_file(none)) inside.push_back(name);
     }
-    if (problem) throw hg::InputError(path + ": cannot be read (" + problem.message() + ")");
+    if (problem) throw hg::InputError(path + ": cannot be read, or a folder in it (" + problem.message() + ")");
     std::sort(inside.begin(), inside.end());
     found.insert(found.end(), inside.begin(), inside.end());
   }

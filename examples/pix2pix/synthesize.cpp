@@ -382,7 +382,8 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
   if (std::set<std::string>(channels.begin(), channels.end()).size() != channels.size())
     throw hg::UsageError("--channels: each once");
   auto const originals = fits_files(o.inputs);
-  open_set(o.out, originals, o.resume, common.overwrite);
+  examples::OutputFolders folders;
+  open_set(folders, o.out, originals, o.resume, common.overwrite);
 
   Scene const scene = o.scene == "disk" ? Scene::disk : Scene::patch;
   std::vector<Source> sources;
@@ -428,11 +429,7 @@ int synthesize(SynthesizeOptions const& o, CommonOptions const& common) {
   ContactSheet sheet(o.count);
   HostSpace ws;
   std::vector<std::vector<std::string>> lines;
-  std::error_code problem;
-  for (std::string const& channel : channels) {
-    fs::create_directories(o.out + "/" + channel, problem);
-    if (problem) throw hg::OutputError(o.out + "/" + channel + ": cannot be made (" + problem.message() + ")");
-  }
+  for (std::string const& channel : channels) folders.make(o.out + "/" + channel);
   double const first = *ph::julian_date_from("2000-01-01");
   std::size_t kept = 0;
   for (std::size_t k = 0; k < o.count; ++k) {

@@ -10,6 +10,7 @@
 #include "commands.hpp"
 #include "images.hpp"
 #include "network.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 
@@ -94,10 +95,7 @@ int demo(DemoOptions const& o, CommonOptions const& common) {
     throw hg::InputError(o.input + ": no such file; give a magnetogram in FITS");
   static_cast<void>(load_network(o.weights));  // before anything is made
 
-  std::error_code problem;
-  fs::create_directories(o.folder, problem);
-  if (!fs::is_directory(o.folder))
-    throw hg::OutputError(o.folder + ": cannot be made (" + problem.message() + "); name another with --folder");
+  examples::OutputFolders const folders(o.folder);
   std::string const folder = fs::canonical(o.folder).string();
   CommonOptions quietly = common;
   quietly.overwrite = true;  // the folder is the demonstration's own

@@ -28,8 +28,8 @@
 #include "outputs.hpp"
 #include "program.hpp"
 #include "progress.hpp"
-#include "resume.hpp"
 #include "scores.hpp"
+#include "training_run.hpp"
 #include "upscale.hpp"
 
 namespace super_resolution {
@@ -296,23 +296,14 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   }
 
   // The folder.
-  std::error_code problem;
-  fs::create_directories(o.out, problem);
-  if (!fs::is_directory(o.out)) throw hg::OutputError(o.out + ": cannot be made (" + problem.message() + ")");
-  hg::io::FolderLock const lock(o.out);
-  bool const used = hg::io::latest_checkpoint(o.out).has_value() || fs::exists(o.out + "/model.safetensors");
-  if (used && !o.resume && !common.overwrite)
-    throw hg::OutputError(o.out +
-                          ": holds a training already; go on with it by --resume, or start anew with --overwrite");
-  if (!o.resume)
-    for (auto const& entry : fs::directory_iterator(o.out))
-      if (entry.path().extension() == ".checkpoint") fs::remove(entry.path());
+  examples::TrainingFolder const folder(o.out, "model.safetensors", o.resume, common.overwrite);
 
   // Network and optimiser.
   hg::Rng rng(common.seed);
   Network model = super_resolution_network<Backend>(rng, o.scale, o.dropout);
   hg::nn::set_accuracy(model, examples::accuracy_of(o.accuracy));
   if (!o.start.empty()) hg::io::load_weights(o.start, model);
+  if (!o.resume) folder.clear();
   hg::FlatStore<Backend> const store(model);
   hg::optim::Adam<Backend> adam(store, {.learning_rate = o.rate, .beta1 = o.betas[0], .beta2 = o.betas[1]});
   RunState state;
@@ -346,7 +337,7 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
   examples::Progress progress("step", o.steps, common.quiet);
   progress.start_at(state.step);
   std::vector<Scores> scores;
-  int bad_in_a_row = 0;
+  examples::FiniteSteps finite(o.out);
   double shown_loss = 0;
 
   auto const validate = [&]() {
@@ -401,15 +392,11 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
     if (std::isfinite(value) && std::isfinite(norm)) {
       adam.update(ws, rate);
       ++state.updates;
-      bad_in_a_row = 0;
       shown_loss = shown_loss == 0 ? value : 0.98 * shown_loss + 0.02 * value;
     } else {
       store.zero_grad(ws.exec());
-      if (++bad_in_a_row == 3)
-        throw hg::NumericalError(o.out +
-                                 ": loss or gradient was not finite in three steps running, the last being step " +
-                                 std::to_string(step) + "; the last checkpoint is kept, try a smaller --rate");
     }
+    finite.count(step + 1, std::isfinite(value) && std::isfinite(norm));
     char line[256];
     std::snprintf(line, sizeof line, "%" PRIu64 ",%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.4g", step + 1, rate, value,
                   number(mse), number(gradient), number(histogram), number(ssim), norm);
@@ -429,12 +416,7 @@ int train(TrainOptions const& o, CommonOptions const& common, std::string const&
     char note[48];
     std::snprintf(note, sizeof note, "loss %.3e", shown_loss);
     progress.update(state.step, note);
-    if (examples::signals::pending() != 0 && !last) {
-      progress.clear();
-      save();
-      if (!common.quiet) std::printf("stopped after step %" PRIu64 "; --resume goes on from there\n", state.step);
-      examples::signals::check();
-    }
+    if (!last) examples::stop_if_asked(state.step, progress, common.quiet, save);
   }
   progress.clear();
   if (!common.quiet)

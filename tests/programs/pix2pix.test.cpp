@@ -188,7 +188,8 @@ TEST_CASE("a training resumed is the training undisturbed, bit for bit", "[progr
   Folder const folder;
   write_set(folder / "set");
   std::string const start =
-      "train --steps 4 --save-every 2 --validate-every 2 --picture-every 2 --batch 2 --shift 1 --lr-policy cosine" +
+      "train --steps 4 --save-every 2 --validate-every 2 --picture-every 2 --batch 2 --accumulate 2 --shift 1 "
+      "--lr-policy cosine" +
       reduced + "--preset sun2023-rhp --data " + (folder / "set") + " -o " + (folder / "run");
   CHECK_THAT(fine(start).out, ContainsSubstring("best in validation"));
   std::vector<std::string> const results{"generator.safetensors", "discriminator.safetensors", "best.safetensors",
@@ -208,6 +209,19 @@ TEST_CASE("a training resumed is the training undisturbed, bit for bit", "[progr
     CHECK((contents(folder / ("run/" + results[i])) == before[i]));
   }
   CHECK(timeless(contents(folder / "run/log.csv")) == timeless(log));
+
+  // A rate that falls at a plateau remembers what it has seen: nothing is learnt, so the seventh error is the sixth in vain.
+  std::string const flat =
+      "train --preset park2019-a --steps 9 --save-every 5 --validate-every 1 --picture-every 0 "
+      "--rate 1e-12 --lr-policy plateau --data " +
+      (folder / "set") + reduced + "-o " + (folder / "flat");
+  fine(flat);
+  auto const rates = contents(folder / "flat/log.csv");
+  CHECK(column(rates, "rate")[6] == Approx(1e-12));
+  CHECK(column(rates, "rate")[7] == Approx(2e-13));
+  fs::remove(folder / "flat/step-000000009.checkpoint");
+  fine(flat + " --resume");
+  CHECK(timeless(contents(folder / "flat/log.csv")) == timeless(rates));
 }
 
 TEST_CASE("parts of a batch add up to the batch", "[programs]") {
@@ -361,6 +375,9 @@ TEST_CASE("what makes no sense is said before anything is written", "[programs]"
   for (char const* const limit : {"aia94=4", "aia193=99", "aia193=", "aia193=4x", "hmi"})
     fails(start + set + " --limit " + limit, 2, "--limit");
   fails(start + set + " --target hmi", 2, "both input and target");
+  fails(start + set + " --inputs hmi hmi", 2, "named twice");
+  fails(start + set + " --resume", 3, "no checkpoint");
+  fails(start + set + " --start none.safetensors", 3, "none.safetensors");
   fails("train --steps 1 -o " + out + " --data " + set + " --side 20 --depth 3", 2, "multiple of 8");
   fails("train --steps 1 -o " + out + " --data " + set + " --side 16 --depth 3", 2, "discriminator");
   fails("train --steps 1 -o " + out + " --data " + set + " --side 64 --depth 3", 3, "too small");
@@ -368,12 +385,17 @@ TEST_CASE("what makes no sense is said before anything is written", "[programs]"
   fails(start + set, 3, "outside the set");
   std::ofstream(set + "/pairs.csv") << "split,time,hmi,aia193\nlearn,now,hmi/1.fits,aia193/1.fits\n";
   fails(start + set, 3, "line 2");
+  std::string const line = "train,now,hmi/1.fits,aia193/1.fits\n";
+  std::ofstream(set + "/pairs.csv") << "split,time,hmi,aia193\n" << line << "test" << line.substr(5);
+  fails(start + set, 3, "same images as line 2");
+  std::ofstream(set + "/pairs.csv") << "split,time,hmi,aia193,hmi\n";
+  fails(start + set, 3, "hmi twice");
   // One line of a set whose files are not as they should be.
   auto const refused = [&](std::string const& target, std::string const& word) {
     std::ofstream(set + "/pairs.csv") << "split,time,hmi,aia193\ntrain,now,hmi/1.fits,aia193/" << target << "\n";
     fails(start + set, 3, word);
   };
-  refused("none.fits", "none.fits");
+  refused("none.fits", "none.fits: is not there");
   write_image(set + "/aia193/flat.fits", "aia193", 1, 16, 32);
   refused("flat.fits", "flat.fits: is not of the size of");
   std::ofstream(set + "/aia193/cut.fits") << contents(set + "/aia193/1.fits").substr(0, 4000);
@@ -382,6 +404,11 @@ TEST_CASE("what makes no sense is said before anything is written", "[programs]"
   hg::io::write_fits(set + "/aia193/blank.fits", blank.data(), 32, 32, hg::io::FitsHeader());
   refused("blank.fits", "blank.fits: no pixel has a value");
   CHECK_FALSE(fs::exists(out));
+  // One that is met later: what was learnt until then is kept. Spreadsheets write such a mark first.
+  std::ofstream(set + "/pairs.csv") << "\xef\xbb\xbfsplit,time,hmi,aia193\r\ntrain,1,hmi/1.fits,aia193/1.fits\r\n"
+                                    << "train,2,hmi/2.fits,aia193/2.fits\r\ntrain,3,hmi/3.fits,aia193/cut.fits\r\n";
+  fails("train --preset park2019-a --picture-every 0 --steps 9 -o " + out + reduced + "--data " + set, 3, "cut.fits");
+  CHECK(fs::exists(out + "/generator.safetensors"));
   CHECK_THAT(fine("train --dry-run --preset aisfm1 --side 64 --depth 4 --width 8").out,
              ContainsSubstring("discriminator"));
 }

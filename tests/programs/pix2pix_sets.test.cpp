@@ -267,6 +267,9 @@ TEST_CASE("scores of images whose differences are known", "[programs]") {
   check_failure(program("evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "truth.fits")), 3,
                 "truth.fits: is in another unit");
   check_failure(program("evaluate --prediction " + (folder / "half.fits")), 2, "--truth");
+  write("bare.fits", "", field);
+  check_failure(program("evaluate --truth " + (folder / "bare.fits") + " --prediction " + (folder / "bare.fits")), 3,
+                "--target");
   check_failure(program("evaluate --truth " + (folder / "field.fits") + " --prediction " + (folder / "half.fits") +
                         " --against nobody2020"),
                 2, "park2019");

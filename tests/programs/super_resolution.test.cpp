@@ -336,8 +336,14 @@ TEST_CASE("a configuration file gives way to flags", "[programs]") {
   INFO(outcome.err);
   CHECK(outcome.code == 0);
   CHECK(outcome.out.empty());
-  std::ofstream(config) << "frobs = 3\n";
-  check_failure(run(start), 2, "frobs");
+  for (auto const& [text, word] : std::vector<std::pair<char const*, char const*>>{{"frobs = 3", "frobs"},
+                                                                                   {"[tarin]\nsteps = 5", "tarin"},
+                                                                                   {"tile = [1, 2]", "one value"},
+                                                                                   {"tile", "'true'"}}) {
+    std::ofstream(config) << text << "\n";
+    check_failure(run(start), 2, word);
+  }
+  check_failure(run("aply " + in), 2, "'aply' is no command");
   check_failure(run("apply " + in + " -o x.fits --config " + (folder / "none.toml")), 3, "none.toml");
 }
 
