@@ -9,6 +9,24 @@ namespace {
 
 using examples::within;
 
+void add_map(CLI::App& app, std::string& file) {
+  app.add_option("input", file, "Synoptic or synchronic map: FITS, radial field in gauss")
+      ->required()
+      ->type_name("MAP.fits");
+}
+
+void add_unchecked(CLI::App& app, bool& ignore) {
+  app.add_flag("--ignore-checksum", ignore, "Read a file whose DATASUM or CHECKSUM is wrong");
+}
+
+void add_output(CLI::App& app, std::string& file, char const* what) {
+  app.add_option("-o,--output", file, what)->required()->type_name("OUT.fits");
+}
+
+void add_picture(CLI::App& app, std::string& file, char const* what) {
+  app.add_option("--png", file, what)->type_name("OUT.png");
+}
+
 void add_model(CLI::App& app, ModelOptions& o) {
   app.add_option("--method", o.method, "Finite differences, or spherical harmonics")
       ->capture_default_str()
@@ -29,26 +47,22 @@ void add_model(CLI::App& app, ModelOptions& o) {
          "Pixels without a value: take the nearest values north and south of them, take zero, or refuse the map")
       ->capture_default_str()
       ->check(CLI::IsMember({"refuse", "zero", "nearest"}));
-  app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");
+  add_unchecked(app, o.ignore_checksum);
 }
 
 void add_solve(CLI::App& app, SolveOptions& o) {
-  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
-      ->required()
-      ->type_name("MAP.fits");
-  app.add_option("-o,--output", o.output, "FITS file to write")->required()->type_name("OUT.fits");
+  add_map(app, o.input);
+  add_output(app, o.output, "FITS file to write");
   app.add_option("--vtk", o.vtk, "The field for ParaView to write, .vts or .vtk")->type_name("OUT.vts");
-  app.add_option("--png", o.png, "Picture of boundary and source surface to write")->type_name("OUT.png");
+  add_picture(app, o.png, "Picture of boundary and source surface to write");
   add_model(app, o.model);
 }
 
 void add_trace(CLI::App& app, TraceOptions& o) {
-  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
-      ->required()
-      ->type_name("MAP.fits");
-  app.add_option("-o,--output", o.output, "FITS file of open regions to write")->required()->type_name("OUT.fits");
+  add_map(app, o.input);
+  add_output(app, o.output, "FITS file of open regions to write");
   app.add_option("--vtk", o.vtk, "The field lines for ParaView to write, .vtp or .vtk")->type_name("OUT.vtp");
-  app.add_option("--png", o.png, "Picture of open regions and field lines to write")->type_name("OUT.png");
+  add_picture(app, o.png, "Picture of open regions and field lines to write");
   app.add_option("--longitudes", o.longitudes, "Seeds around the Sun")->capture_default_str()->check(within(4, 7200));
   app.add_option("--latitudes", o.latitudes, "Seeds from pole to pole, equal steps of sine latitude")
       ->capture_default_str()
@@ -63,16 +77,14 @@ void add_compare(CLI::App& app, CompareOptions& o) {
   app.add_option("truth", o.truth, "The map to compare with")->required()->type_name("A.fits");
   app.add_option("other", o.other, "The map to judge, on the same grid")->required()->type_name("B.fits");
   app.add_option("--json", o.json, "Everything measured, as JSON")->type_name("FILE");
-  app.add_option("--png", o.png, "Picture of both source surfaces to write")->type_name("OUT.png");
+  add_picture(app, o.png, "Picture of both source surfaces to write");
   add_model(app, o.model);
 }
 
 void add_recover(CLI::App& app, RecoverOptions& o) {
-  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
-      ->required()
-      ->type_name("MAP.fits");
-  app.add_option("-o,--output", o.output, "The map with what was found, FITS")->required()->type_name("OUT.fits");
-  app.add_option("--png", o.png, "Picture of the Sun and its source surface, before and after")->type_name("OUT.png");
+  add_map(app, o.input);
+  add_output(app, o.output, "The map with what was found, FITS");
+  add_picture(app, o.png, "Picture of the Sun and its source surface, before and after");
   app.add_option("--longitude", o.longitude, "Middle of what is hidden, degrees (default: the ends of the map)")
       ->check(within(-360.0, 720.0));
   app.add_option("--width", o.width, "Degrees of longitude that are hidden")
@@ -83,12 +95,8 @@ void add_recover(CLI::App& app, RecoverOptions& o) {
 }
 
 void add_observe(CLI::App& app, ObserveOptions& o) {
-  app.add_option("input", o.input, "Synoptic or synchronic map: FITS, radial field in gauss")
-      ->required()
-      ->type_name("MAP.fits");
-  app.add_option("-o,--output", o.output, "Disk to write, FITS: line-of-sight field in gauss")
-      ->required()
-      ->type_name("DISK.fits");
+  add_map(app, o.input);
+  add_output(app, o.output, "Disk to write, FITS: line-of-sight field in gauss");
   app.add_option("--longitude", o.longitude, "Carrington longitude of the observer, degrees")
       ->capture_default_str()
       ->check(within(-360.0, 360.0));
@@ -100,7 +108,7 @@ void add_observe(CLI::App& app, ObserveOptions& o) {
       ->check(within(0.05, 10.0));
   app.add_option("--size", o.size, "Pixels along a side")->capture_default_str()->check(within(16, 8192));
   app.add_option("--time", o.time, "Time of the disk, UTC; else that of the map")->type_name("2018-11-06T12:00:00");
-  app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");
+  add_unchecked(app, o.ignore_checksum);
 }
 
 void add_synchronic(CLI::App& app, SynchronicOptions& o) {
@@ -111,8 +119,8 @@ void add_synchronic(CLI::App& app, SynchronicOptions& o) {
       ->type_name("A.fits ...");
   app.add_option("--fill", o.fill, "Synoptic map for the rest of the Sun: radial field in gauss")
       ->type_name("SYNOPTIC.fits");
-  app.add_option("-o,--output", o.output, "FITS file to write")->required()->type_name("OUT.fits");
-  app.add_option("--png", o.png, "Picture of the map and of who has seen what to write")->type_name("OUT.png");
+  add_output(app, o.output, "FITS file to write");
+  add_picture(app, o.png, "Picture of the map and of who has seen what to write");
   app.add_option("--size", o.size, "Columns and rows of the map")->capture_default_str()->type_name("COLUMNSxROWS");
   app.add_option("--map", o.map, "Rows of equal steps in sine latitude (cea) or in latitude (car)")
       ->capture_default_str()
@@ -149,7 +157,7 @@ void add_synchronic(CLI::App& app, SynchronicOptions& o) {
       ->capture_default_str()
       ->check(within(0.0, 1000.0));
   app.add_flag("--keep-net-flux", o.keep_net_flux, "Leave the mean field in the map");
-  app.add_flag("--ignore-checksum", o.ignore_checksum, "Read a file whose DATASUM or CHECKSUM is wrong");
+  add_unchecked(app, o.ignore_checksum);
 }
 
 }  // namespace
