@@ -59,6 +59,31 @@ Run const* make_runs(Scope& scope, TermGrid const& grid) {
   return runs;
 }
 
+/// Numbers in a line of the cache.
+template <class T>
+inline constexpr int line_numbers = 64 / static_cast<int>(sizeof(T));
+
+/// Memory that will be read soon: rows of so many numbers. It is fetched little by little while something else is computed.
+template <class T>
+struct FetchAhead {
+  T const* data = nullptr;
+  std::int64_t row = 0;  ///< from row to row
+  int rows = 0;
+  int numbers = 0;
+
+  /// What falls to the pixels [first, first + some) of `count`.
+  FetchAhead share(std::int64_t first, int some, int count) const {
+    std::int64_t const begin = rows * first / count;
+    return {data + begin * row, row, static_cast<int>(rows * (first + some) / count - begin), numbers};
+  }
+  /// One of `parts` of what is left.
+  void fetch(int parts) {
+    if (rows == 0) return;
+    for (int const end = rows - (rows + parts - 1) / parts; rows > end; --rows, data += row)
+      for (int i = 0; i < numbers; i += line_numbers<T>) __builtin_prefetch(data + i, 0, 2);
+  }
+};
+
 /// A row of results and what it is computed from. Result i, column j:
 /// out[i * out_pixel + j] = start[i * start_pixel + j] + sum over terms t of pixels[i * pixel + term t] * filter[t][j].
 template <class T>
@@ -71,10 +96,9 @@ struct CorrelateRow {
   std::int64_t start_pixel;
   T* out;
   std::int64_t out_pixel;
-  int columns;  ///< how many of the computed columns are written
-  /// What the row after this one reads, fetched little by little while the sums of this one run: another filter, if any, and
-  /// the same pixels so much further on.
-  T const* next_filter = nullptr;
+  int columns;                     ///< how many of the computed columns are written
+  FetchAhead<T> next_filter = {};  ///< what is multiplied after this row, or what its filter is made of
+  /// How much further on the row after this one has its pixels: they are fetched ahead as well. 0: nothing.
   std::int64_t next_pixels = 0;
 
   std::int64_t terms() const {
@@ -86,10 +110,6 @@ struct CorrelateRow {
   }
 };
 
-/// Numbers in a line of the cache.
-template <class T>
-inline constexpr int line_numbers = 64 / static_cast<int>(sizeof(T));
-
 template <class T, int Pixels, int Vectors>
 [[gnu::noinline]] void correlate_tile(CorrelateRow<T> const& row, std::int64_t first, int count) {
   using V = Simd<T>;
@@ -99,12 +119,11 @@ template <class T, int Pixels, int Vectors>
   T const* filter = row.filter;
   T const* start = row.start ? row.start + first * row.start_pixel : nullptr;
   std::int64_t start_pixel = row.start_pixel;
-  // Of the next filter as much as this tile has of all pixels, and as much a term as makes a line of pixels.
-  bool const filter_ahead = row.next_filter != nullptr;
-  bool const ahead = filter_ahead || row.next_pixels != 0;
+  // Of the next filter as much as this tile has of all pixels, a part of it with each line of pixels.
+  FetchAhead<T> next_filter = row.next_filter.share(first, Pixels, count);
+  bool const ahead = next_filter.rows > 0 || row.next_pixels != 0;
   int const step = ahead ? line_numbers<T> : longest_piece;
-  int const next_lines = filter_ahead ? (Pixels * width + count - 1) / count : 0;
-  T const* next = filter_ahead ? row.next_filter + row.terms() * width * first / count : nullptr;
+  int steps = next_filter.rows > 0 ? static_cast<int>((row.terms() + step - 1) / step) : 1;
   T total[Pixels][width];
   V piece[Pixels][Vectors];
   for (Run const* run = row.runs;; ++run) {
@@ -119,7 +138,8 @@ template <class T, int Pixels, int Vectors>
         if (ahead) {
           for (int i = 0; i < Pixels && row.next_pixels != 0; ++i)
             __builtin_prefetch(from + row.next_pixels + i * pixel);
-          for (int i = 0; i < next_lines; ++i, next += line_numbers<T>) __builtin_prefetch(next);
+          next_filter.fetch(steps);
+          steps = std::max(steps - 1, 1);
         }
         accumulate<T, Pixels, Vectors>(piece, terms, from, pixel, 1, filter, width);
         filter += terms * width;

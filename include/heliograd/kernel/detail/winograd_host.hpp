@@ -219,6 +219,22 @@ struct PackWinograd {
     }
   }
 
+  /// What `pack` reads for these terms, in F::products parts, to be fetched while something else is computed: of a transposed one,
+  /// which reads a vector of each of so many filters that it would wait for most. Forward it looks ahead far enough by itself.
+  FetchAhead<T> ahead(int panel, int begin, int end, int part) const {
+    constexpr int parts = F::products / (F::taps * F::taps);  // of a tap
+    int const tap = part / parts;
+    int const folded = first_folded + filters.panels.first(panel);
+    int i;
+    int j;
+    if (!transposed || tap >= F::taps * F::taps || !g.tap(folded / g.in_channels, tap / F::taps, tap % F::taps, i, j))
+      return {};
+    auto const cut = [&](int number) { return begin + (end - begin) * number / parts; };
+    int const out = cut(part % parts);
+    return {weight + g.weight_index(i, j, folded % g.in_channels, out), g.y_pixel(), filters.panels.columns(panel),
+            cut(part % parts + 1) - out};
+  }
+
  private:
   static constexpr int rows_ahead = 4;
 
@@ -336,6 +352,7 @@ struct WinogradProduct {
       for (int product = 0; product < F::products; ++product) {
         bool const last = product == F::products - 1;
         T const* const next = last ? filter + filters.place(panel + 1, 0) : filter + filters.place(panel, product + 1);
+        bool const is_next = far && !(last && panel + 1 == end_panel);
         correlate_row<T>({.runs = runs,
                           .pixels = scratch + product * pixel_product(),
                           .pixel = tile_step<T>(channels()),
@@ -345,7 +362,7 @@ struct WinogradProduct {
                           .out = results + product * step,
                           .out_pixel = width,
                           .columns = width,
-                          .next_filter = !far || (last && panel + 1 == end_panel) ? nullptr : next,
+                          .next_filter = {next, width, is_next ? channels() : 0, width},
                           .next_pixels = last ? 0 : pixel_product()},
                          filters.panels.vectors(panel), static_cast<int>(tiles));
       }

@@ -64,7 +64,8 @@ struct MultiplyStretch {
   WinogradCorrelation<F, B> kernel;
   PackWinograd<F, T> pack;
   StretchPixels<F, T> pixels;
-  int shares;  ///< of the tiles, where panels alone would leave workers idle
+  int shares;   ///< of the tiles, where panels alone would leave workers idle
+  int workers;  ///< who is done with a share takes the one so much further on, if all are equally fast
 
   static std::int64_t filter_product() { return product_step<T>(longest_piece * std::int64_t{Panels<T>::width}); }
   static std::int64_t sums_product(std::int64_t tiles) { return product_step<T>(tiles * Panels<T>::width); }
@@ -84,6 +85,8 @@ struct MultiplyStretch {
       int const first = static_cast<int>(run->offset);
       pack.pack(panel, first, first + run->length, filter, filter_product());
       Run const piece{0, run->length, true, true};
+      Run const* const next = run->ends_sum ? kernel.product.runs : run + 1;
+      int const next_panel = run->ends_sum ? static_cast<int>((index + workers) / shares) : panel;
       for (int product = 0; product < F::products; ++product) {
         T* const out = sums + product * sums_step;
         correlate_row<T>({.runs = &piece,
@@ -95,6 +98,7 @@ struct MultiplyStretch {
                           .out = out,
                           .out_pixel = width,
                           .columns = width,
+                          .next_filter = ahead(next_panel, *next, product),
                           .next_pixels = product + 1 < F::products ? pixels.product() : 0},
                          pack.filters.panels.vectors(panel), static_cast<int>(end - begin));
       }
@@ -104,6 +108,13 @@ struct MultiplyStretch {
                          [&](int tile, int channel, auto const& results) {
                            kernel.deliver_tile(kernel.tiles[begin + tile], channel, results);
                          });
+  }
+
+ private:
+  FetchAhead<T> ahead(int panel, Run const& run, int product) const {
+    if (panel >= pack.filters.panels.count()) return {};
+    int const first = static_cast<int>(run.offset);
+    return pack.ahead(panel, first, first + run.length, product);
   }
 };
 
@@ -142,7 +153,8 @@ void winograd_by_panels(Workspace<B>& ws, char const* name, WinogradCorrelation<
     TransformStretch<F, B> const transform{kernel, pixels};
     for_each_block(ws, "heliograd::conv2d_transform", transform.items(), transform);
     int const shares = tile_shares(panels, workers, pixels.tiles());
-    for_each_block(ws, name, std::int64_t{panels} * shares, MultiplyStretch<F, B>{kernel, pack, pixels, shares});
+    for_each_block(ws, name, std::int64_t{panels} * shares,
+                   MultiplyStretch<F, B>{kernel, pack, pixels, shares, workers});
   }
 }
 

@@ -161,18 +161,13 @@ struct VectorSquare {
   T* at(int i, int j) const { return data + i * row + j * column; }
 };
 
-/// to = Matrix from Matrix^T: down the columns, then along the rows. Of the vectors of `from` the first `lanes` numbers are
-/// read, the others are zeros. One function serves all that use a matrix: with squares of 7 it is long.
+/// to = Matrix from Matrix^T: down the columns, then along the rows. One function serves all that use a matrix: with squares of
+/// 7 it is long. Squares are passed by reference and read number by number: g++ copies one that is passed by value in pieces that
+/// it has not been written in, which a processor cannot do before everything that was stored earlier has left for the cache.
 template <auto const& Matrix, class T>
-[[gnu::noinline]] void transform(VectorSquare<T const> from, VectorSquare<T> const& to, int lanes = Simd<T>::size) {
+[[gnu::noinline]] void transform(VectorSquare<T const> const& from, VectorSquare<T> const& to) {
   using M = std::remove_cvref_t<decltype(Matrix)>;
   using V = Simd<T>;
-  T filled[M::columns][M::columns][V::size];
-  if (lanes < V::size) {
-    for (int i = 0; i < M::columns; ++i)
-      for (int j = 0; j < M::columns; ++j) V::load(from.at(i, j), lanes).store(filled[i][j]);
-    from = {filled[0][0], M::columns * V::size, V::size};
-  }
   V half_way[M::rows][M::columns];
 #pragma GCC unroll 8
   for (int j = 0; j < M::columns; ++j) {
@@ -191,6 +186,18 @@ template <auto const& Matrix, class T>
 #pragma GCC unroll 8
     for (int j = 0; j < M::rows; ++j) result[j].store(to.at(i, j));
   }
+}
+
+/// The same, but of the vectors of `from` the first `lanes` numbers are read, the others are zeros.
+template <auto const& Matrix, class T>
+void transform(VectorSquare<T const> const& from, VectorSquare<T> const& to, int lanes) {
+  using M = std::remove_cvref_t<decltype(Matrix)>;
+  using V = Simd<T>;
+  if (lanes >= V::size) return transform<Matrix, T>(from, to);
+  T filled[M::columns][M::columns][V::size];
+  for (int i = 0; i < M::columns; ++i)
+    for (int j = 0; j < M::columns; ++j) V::load(from.at(i, j), lanes).store(filled[i][j]);
+  transform<Matrix, T>({filled[0][0], M::columns * V::size, V::size}, to);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::kernel::detail
