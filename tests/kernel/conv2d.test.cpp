@@ -17,12 +17,15 @@
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
+#include <heliograd/kernel/activation.hpp>
 #include <heliograd/kernel/conv_transpose2d.hpp>
+#include <heliograd/kernel/upsample_conv2d.hpp>
 #include <heliograd/testing/compare.hpp>
 #include <heliograd/testing/draw.hpp>
 #include "kernel/tensors.hpp"
 #include "reference/conv2d.hpp"
 #include "reference/conv_transpose2d.hpp"
+#include "reference/epilogue.hpp"
 #include "spaces.hpp"
 
 namespace {
@@ -286,6 +289,103 @@ TEMPLATE_LIST_TEST_CASE("conv_transpose2d: exact on integers, and adjoint", "[sw
   CHECK(problems > 1000);
 }
 
+namespace {
+
+/// With an epilogue, y and the sums are bit by bit what passes over the results without one give. `run(ws, bias, y, epilogue)` is the
+/// convolution.
+template <class Run>
+void check_epilogues(std::string const& name, Shape<4> const& shape, Run const& run) {
+  using B = test::FloatBackend;
+  hg::Workspace<B> ws;
+  hg::testing::Draws draws(11);
+  auto const draw = [&](auto const& at) { return put<B>(at, test::draw_values<B>(draws, at.size(), false)); };
+  auto const host = [&](auto const& tensor) { return hg::to_host(ws.exec(), tensor); };
+  auto const bias = draw(Shape<1>{shape[3]});
+  auto const residual = draw(shape);
+  hg::Tensor<4, B> u, f, y, sum;
+  target<B>(shape, u, false);
+  run(ws, bias, u, hg::kernel::Epilogue<B>{});
+  enum { none, leaky, one_slope, slopes, tanh };
+  for (int const kind : {none, leaky, one_slope, slopes, tanh})
+    for (bool const more : {false, true}) {
+      hg::kernel::Epilogue<B> epilogue;
+      auto const slope = draw(Shape<1>{kind == slopes ? shape[3] : std::size_t{1}});
+      f = u;
+      if (kind != none) target<B>(shape, f, false);
+      if (kind == leaky) {
+        epilogue.negative_slope = 0.2;
+        hg::kernel::activation<B, 4>(ws, "leaky", hg::kernel::LeakyRelu{0.2}, u, f);
+      } else if (kind == tanh) {
+        epilogue.tanh = true;
+        hg::kernel::activation<B, 4>(ws, "tanh", hg::kernel::Tanh{}, u, f);
+      } else if (kind != none) {
+        epilogue.slope = slope;
+        hg::kernel::prelu<B, 4>(ws, u, slope, f);
+      }
+      bool const adds = more && kind != tanh;
+      if (adds) epilogue.residual = residual;
+      if (more) epilogue.sum = (target<B>(shape, sum, false), sum);
+      target<B>(shape, y, false);
+      run(ws, bias, y, epilogue);
+      auto expected = host(f);
+      for (std::size_t i = 0; adds && i < expected.size(); ++i) expected[i] += host(residual)[i];
+      INFO(name << ", y " << to_string(shape) << ", epilogue " << kind << (more ? " and more" : ""));
+      CHECK(host(y) == expected);
+      if (more) CHECK(host(sum) == host(u));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("epilogue: the bits of separate passes, by every algorithm", "[kernel][conv2d][epilogue]") {
+  using enum hg::ConvAlgorithm;
+  using B = test::FloatBackend;
+  hg::testing::Draws draws(12);
+  auto const draw = [&](Shape<4> const& shape) {
+    return put<B>(shape, test::draw_values<B>(draws, shape.size(), false));
+  };
+  auto const plain = [&](Shape<4> const& x_shape, Shape<4> const& w_shape, hg::Conv2dOptions options,
+                         std::vector<hg::ConvAlgorithm> const& algorithms) {
+    auto const x = draw(x_shape), w = draw(w_shape);
+    for (auto const algorithm : algorithms) {
+      options.algorithm = algorithm;
+      check_epilogues(to_string(algorithm), hg::kernel::conv2d_shape(x_shape, w_shape, options),
+                      [&](auto& ws, auto const& bias, auto const& y, auto const& epilogue) {
+                        hg::kernel::conv2d<B>(ws, x, w, bias, y, options, epilogue);
+                      });
+    }
+  };
+  auto const doubling = [&](Shape<4> const& x_shape, Shape<4> const& w_shape,
+                            std::vector<hg::ConvAlgorithm> const& algorithms) {
+    auto const x = draw(x_shape), w = draw(w_shape);
+    for (auto const algorithm : algorithms) {
+      hg::ConvTranspose2dOptions const options{.stride = 2, .padding = 1, .algorithm = algorithm};
+      check_epilogues("transposed " + to_string(algorithm),
+                      hg::kernel::conv_transpose2d_shape(x_shape, w_shape, options),
+                      [&](auto& ws, auto const& bias, auto const& y, auto const& epilogue) {
+                        hg::kernel::conv_transpose2d<B>(ws, x, w, bias, y, options, epilogue);
+                      });
+    }
+  };
+  for (PaddingMode const mode : {PaddingMode::zero, PaddingMode::reflect})
+    plain({2, 9, 10, 5}, {3, 3, 5, 37}, {.padding = 1, .mode = mode}, {direct, winograd_f2, winograd_f4});
+  plain({1, 7, 7, 33}, {3, 3, 33, 70}, {.padding = 1}, {direct, winograd_f4});  // by panels
+  plain({2, 10, 12, 18}, {4, 4, 18, 37}, {.stride = 2, .padding = 1}, {direct, polyphase, polyphase_f4, taps});
+  plain({2, 9, 33, 2}, {3, 3, 2, 40}, {.padding = 1, .mode = PaddingMode::reflect}, {thin});
+  plain({2, 9, 33, 40}, {3, 3, 40, 3}, {.padding = 1}, {thin});
+  plain({2, 5, 7, 32}, {1, 1, 32, 70}, {}, {gemm});
+  plain({2, 9, 6, 32}, {3, 3, 8, 72}, {.padding = 1, .groups = 4}, {direct});
+  for (std::size_t const c_out : {16, 19}) doubling({2, 9, 7, 11}, {4, 4, c_out, 11}, {direct, polyphase, taps});
+  doubling({2, 9, 13, 32}, {4, 4, 1, 32}, {thin});
+  doubling({2, 9, 13, 2}, {4, 4, 40, 2}, {thin});
+  Shape<4> const x_shape{2, 7, 9, 18}, w_shape{3, 3, 18, 40};
+  auto const x = draw(x_shape), w = draw(w_shape);
+  check_epilogues("up-sampling", hg::kernel::upsample_conv2d_shape(x_shape, w_shape, 2),
+                  [&](auto& ws, auto const& bias, auto const& y, auto const& epilogue) {
+                    hg::kernel::upsample_conv2d<B>(ws, x, w, bias, y, 2, epilogue);
+                  });
+}
+
 TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, are exact on integers",
                         "[sweep][kernel][conv2d]", test::Backends) {
   using B = TestType;
@@ -308,12 +408,17 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, 
             auto const g = detail::conv2d_geometry(conv.x, conv.weight, options);
             auto const put = [](Values const& values) { return std::vector<T>(values.begin(), values.end()); };
             auto const x = put(problem.x), weight = put(problem.weight), bias = put(problem.bias), gy = put(problem.gy);
-            std::vector<T> y(conv.y.size()), gx(conv.x.size(), T(1)), gw(conv.weight.size());
-            hg::Sink<4, B> const y_sink{hg::view_at<hg::TensorRef<4, B>>(y.data(), conv.y), T(0)};
-            detail::Conv2dElement<B> const forward{g, x.data(), weight.data(), bias.data(), y_sink};
+            std::vector<T> y(conv.y.size()), sum(conv.y.size()), gx(conv.x.size(), T(1)), gw(conv.weight.size());
+            detail::Delivery<T> to{y.data()};
+            to.bias = to.slope = bias.data();  // any integers will do for slopes
+            to.slopes = true;
+            to.residual = gy.data();
+            to.sum = sum.data();
+            detail::Conv2dElement<T> const forward{g, x.data(), weight.data(), to};
             for (std::size_t i = 0; i < y.size(); ++i) forward(i);
             hg::Sink<4, B> const sink{hg::view_at<hg::TensorRef<4, B>>(gx.data(), conv.x), T(1)};
-            detail::Conv2dBackwardDataElement<B> const data{g, gy.data(), weight.data(), nullptr, sink};
+            detail::Conv2dBackwardDataElement<T> const data{g, gy.data(), weight.data(),
+                                                            detail::Delivery<T>::into(sink)};
             for (std::size_t i = 0; i < gx.size(); ++i) data(i);
             detail::Conv2dWeightTerm<T> const term{g, x.data(), gy.data()};
             for (std::size_t i = 0; i < gw.size(); ++i) {
@@ -326,7 +431,10 @@ TEMPLATE_LIST_TEST_CASE("conv2d: the kernels of device spaces, run on the host, 
               gw[i] = static_cast<T>(total);
             }
             INFO(name_of(conv));
-            CHECK(hg::testing::compare(y, conv.forward(problem.x, problem.weight, problem.bias)).differing == 0);
+            auto const u = conv.forward(problem.x, problem.weight, problem.bias);
+            CHECK(hg::testing::compare(sum, u).differing == 0);
+            CHECK(hg::testing::compare(y, test::reference::epilogue(u, problem.bias, false, problem.gy)).differing ==
+                  0);
             CHECK(hg::testing::compare(gx, plus_one(conv.backward_data(problem.gy, problem.weight))).differing == 0);
             CHECK(hg::testing::compare(gw, conv.backward_weight(problem.x, problem.gy)).differing == 0);
           }
@@ -404,7 +512,7 @@ TEST_CASE("conv2d: Winograd panel by panel gives the bits of block by block", "[
       auto scope = ws.scope();
       hg::Tensor<4, B> to;
       auto const kernel = detail::correlation<B>(ws, scope, plan, pack, static_cast<float const*>(from.data()),
-                                                 static_cast<float const*>(nullptr), target<B>(shape, to, true));
+                                                 detail::Delivery<float>::into(target<B>(shape, to, true)));
       if (panels)
         detail::winograd_by_panels(ws, "panels", kernel, pack);
       else

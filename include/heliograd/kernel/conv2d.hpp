@@ -17,6 +17,8 @@
 #include <heliograd/kernel/detail/conv2d_device.hpp>
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
+#include <heliograd/kernel/epilogue.hpp>
 #include <heliograd/kernel/padding.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::kernel {
@@ -87,11 +89,6 @@ inline void expect_output(char const* op, char const* argument, Shape<4> const& 
                                              to_string(output_shape(g)));
 }
 
-template <class B>
-typename B::scalar_type const* data_or_null(ConstTensorRef<1, B> const& bias) {
-  return bias.size() > 0 ? bias.data() : nullptr;
-}
-
 }  // namespace detail
 
 /// The shape of conv2d(x, weight): [n, p, q, c_out]. Throws ShapeError where there is none.
@@ -99,13 +96,16 @@ inline Shape<4> conv2d_shape(Shape<4> const& x, Shape<4> const& weight, Conv2dOp
   return detail::output_shape(detail::conv2d_geometry(x, weight, options));
 }
 
-/// y = correlation of x with the filters, plus bias; an empty bias is none. See op/conv2d.hpp for the mathematics.
+/// y = correlation of x with the filters, plus bias; an empty bias is none. Then the epilogue. See op/conv2d.hpp for the
+/// mathematics.
 template <class B>
 void conv2d(Workspace<B>& ws, ConstTensorRef<4, B> x, ConstTensorRef<4, B> weight, ConstTensorRef<1, B> bias,
-            TensorRef<4, B> y, Conv2dOptions const& options = {}) {
+            TensorRef<4, B> y, Conv2dOptions const& options = {}, Epilogue<B> const& epilogue = {}) {
   auto const g = detail::conv2d_geometry(shape_of(x), shape_of(weight), options);
   detail::expect_output("conv2d", "y", shape_of(y), g);
-  detail::conv2d_any<B>(ws, g, options, x.data(), weight.data(), detail::data_or_null<B>(bias), Sink<4, B>{y, 0});
+  epilogue.expect_fit("conv2d", shape_of(y));
+  using Results = detail::Delivery<typename B::scalar_type>;
+  detail::conv2d_any<B>(ws, g, options, x.data(), weight.data(), Results::of(y, bias, epilogue));
 }
 
 /// The gradient of conv2d with respect to x, given gy at its output.
@@ -114,7 +114,8 @@ void conv2d_backward_data(Workspace<B>& ws, ConstTensorRef<4, B> gy, ConstTensor
                           Conv2dOptions const& options = {}) {
   auto const g = detail::conv2d_geometry(shape_of(gx.out), shape_of(weight), options);
   detail::expect_output("conv2d_backward_data", "gy", shape_of(gy), g);
-  detail::conv2d_backward_data_any<B>(ws, g, options, gy.data(), weight.data(), detail::data_or_null<B>({}), gx);
+  detail::conv2d_backward_data_any<B>(ws, g, options, gy.data(), weight.data(),
+                                      detail::Delivery<typename B::scalar_type>::into(gx));
 }
 
 /// The gradient of conv2d with respect to the weights.

@@ -85,15 +85,17 @@ inline Conv2dGeometry conv_transpose2d_geometry(char const* op, Shape<4> const& 
 
 }  // namespace detail
 
-/// y = what x, passed backwards through a convolution, arrives as, plus bias; an empty bias is none. This is conv2d's
-/// gradient with respect to its input. See op/conv_transpose2d.hpp for the mathematics.
+/// y = what x, passed backwards through a convolution, arrives as, plus bias; an empty bias is none. Then the epilogue. This is
+/// conv2d's gradient with respect to its input. See op/conv_transpose2d.hpp for the mathematics.
 template <class B>
 void conv_transpose2d(Workspace<B>& ws, ConstTensorRef<4, B> x, ConstTensorRef<4, B> weight, ConstTensorRef<1, B> bias,
-                      TensorRef<4, B> y, ConvTranspose2dOptions const& options = {}) {
+                      TensorRef<4, B> y, ConvTranspose2dOptions const& options = {}, Epilogue<B> const& epilogue = {}) {
   auto const g =
       detail::conv_transpose2d_geometry("conv_transpose2d", shape_of(x), shape_of(weight), shape_of(y), options);
+  epilogue.expect_fit("conv_transpose2d", shape_of(y));
+  using Results = detail::Delivery<typename B::scalar_type>;
   detail::conv2d_backward_data_any<B>(ws, g, options.transposed(), x.data(), weight.data(),
-                                      detail::data_or_null<B>(bias), Sink<4, B>{y, 0});
+                                      Results::of(y, bias, epilogue));
 }
 
 /// The gradient with respect to x: the convolution itself.
@@ -102,7 +104,8 @@ void conv_transpose2d_backward_data(Workspace<B>& ws, ConstTensorRef<4, B> gy, C
                                     Sink<4, B> gx, ConvTranspose2dOptions const& options = {}) {
   auto const g = detail::conv_transpose2d_geometry("conv_transpose2d_backward_data", shape_of(gx.out), shape_of(weight),
                                                    shape_of(gy), options);
-  detail::conv2d_any<B>(ws, g, options.transposed(), gy.data(), weight.data(), detail::data_or_null<B>({}), gx);
+  detail::conv2d_any<B>(ws, g, options.transposed(), gy.data(), weight.data(),
+                        detail::Delivery<typename B::scalar_type>::into(gx));
 }
 
 /// The gradient with respect to the weights. That to the bias is conv2d_backward_bias.

@@ -104,20 +104,20 @@ void matmul_host(Workspace<B>& ws, MatmulGeometry const& g, T const* a, T const*
   Sink<4, B> const out{view_at<TensorRef<4, B>>(c.out.data() + image * g.rows * g.columns,
                                                 Shape<4>{std::size_t{1}, std::size_t{1}, g.rows, g.columns}),
                        c.beta};
-  auto const no_bias = data_or_null<B>({});
+  using Results = Delivery<T>;
   auto const [transpose_a, transpose_b] = g.options;
   if (transpose_a && transpose_b) {
     auto scope = ws.scope();
     auto const product = scope.tensor(Shape<4>{std::size_t{1}, std::size_t{1}, g.columns, g.rows});
-    conv2d_any<B>(ws, pixelwise(g.columns, g.depth, g.rows), {}, b, a, no_bias, Sink<4, B>{product, 0});
+    conv2d_any<B>(ws, pixelwise(g.columns, g.depth, g.rows), {}, b, a, Results{product.data()});
     for_each_element(ws, "heliograd::matmul_transpose", g.rows * g.columns,
                      AddTransposed<B>{product.data(), g.rows, g.columns, c, image * g.rows * g.columns});
   } else if (transpose_a) {
     conv2d_backward_weight_any<B>(ws, pixelwise(g.depth, g.rows, g.columns), {}, a, b, out);
   } else if (transpose_b) {
-    conv2d_backward_data_any<B>(ws, pixelwise(g.rows, g.columns, g.depth), {}, a, b, no_bias, out);
+    conv2d_backward_data_any<B>(ws, pixelwise(g.rows, g.columns, g.depth), {}, a, b, Results::into(out));
   } else {
-    conv2d_any<B>(ws, pixelwise(g.rows, g.depth, g.columns), {}, a, b, no_bias, out);
+    conv2d_any<B>(ws, pixelwise(g.rows, g.depth, g.columns), {}, a, b, Results::into(out));
   }
 }
 

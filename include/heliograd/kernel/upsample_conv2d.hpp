@@ -49,26 +49,27 @@ inline Shape<4> upsample_conv2d_shape(Shape<4> const& x, Shape<4> const& weight,
   return detail::output_shape(detail::upsample_conv2d_geometry(x, weight, factor));
 }
 
-/// y = 3x3 correlation (reflect padding of 1) of x, bilinearly up-sampled by `factor`, plus bias; an empty bias is none.
+/// y = 3x3 correlation (reflect padding of 1) of x, bilinearly up-sampled by `factor`, plus bias; an empty bias is none. Then
+/// the epilogue.
 /// See op/upsample_conv2d.hpp for the mathematics.
 template <class B>
 void upsample_conv2d(Workspace<B>& ws, ConstTensorRef<4, B> x, ConstTensorRef<4, B> weight, ConstTensorRef<1, B> bias,
-                     TensorRef<4, B> y, int factor) {
+                     TensorRef<4, B> y, int factor, Epilogue<B> const& epilogue = {}) {
   using T = typename B::scalar_type;
   auto const g = detail::upsample_conv2d_geometry(shape_of(x), shape_of(weight), factor);
   expect_shape(shape_of(y) == detail::output_shape(g),
                "upsample_conv2d: y is " + to_string(shape_of(y)) + ", expected " + to_string(detail::output_shape(g)));
-  T const* const bias_data = bias.size() > 0 ? bias.data() : nullptr;
+  epilogue.expect_fit("upsample_conv2d", shape_of(y));
+  auto const delivery = detail::Delivery<T>::template of<B>(y, bias, epilogue);
   if constexpr (B::on_host) {
-    detail::upsample_conv2d_host<B>(ws, g, x.data(), weight.data(), bias_data, y.data());
+    detail::upsample_conv2d_host<B>(ws, g, x.data(), weight.data(), delivery);
   } else {
     auto scope = ws.scope();
     std::size_t const size = x.extent(0) * x.extent(1) * x.extent(2) * g.taps * weight.extent(3);
     T* const maps = scope.template take<T>(size);
     for_each_item(ws, "heliograd::upsample_conv2d_taps", size,
                   detail::UpsampleMapElement<T>{g, x.data(), weight.data(), maps});
-    for_each_item(ws, "heliograd::upsample_conv2d", y.size(),
-                  detail::UpsampleInterpolateElement<T>{g, maps, bias_data, y.data()});
+    for_each_item(ws, "heliograd::upsample_conv2d", y.size(), detail::UpsampleInterpolateElement<T>{g, maps, delivery});
   }
 }
 

@@ -15,6 +15,7 @@
 #include <heliograd/kernel/detail/conv2d_host.hpp>
 #include <heliograd/kernel/detail/conv2d_taps.hpp>
 #include <heliograd/kernel/detail/conv2d_thin.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/winograd.hpp>
 #include <heliograd/kernel/launch.hpp>
 
@@ -59,10 +60,10 @@ Sink<4, B> shifted(Sink<4, B> const& sink, std::int64_t numbers) {
   return {view_at<TensorRef<4, B>>(sink.out.data() + numbers, shape_of(sink.out)), sink.beta};
 }
 
-/// y = beta y + bias + the correlation of x with the filters. The bias may be null.
+/// Delivers the correlation of x with the filters.
 template <class B, class T = typename B::scalar_type>
 void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options, T const* x,
-                T const* weight, T const* bias, Sink<4, B> y) {
+                T const* weight, Delivery<T> const& y) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
     bool const by_pixels = algorithm == ConvAlgorithm::gemm || algorithm == ConvAlgorithm::thin;
@@ -70,26 +71,26 @@ void conv2d_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions 
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
-      T const* const group_bias = bias != nullptr ? bias + out : nullptr;
-      bool const done = with_winograd(algorithm, g, [&]<class F>() {
-        conv2d_winograd<F, B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
-      });
+      Delivery<T> const to = y.shifted(out);
+      bool const done =
+          with_winograd(algorithm, g, [&]<class F>() { conv2d_winograd<F, B>(ws, g, x + in, weight + out, to); });
       if (algorithm == ConvAlgorithm::thin)
-        conv2d_thin<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+        conv2d_thin<B>(ws, g, x + in, weight + out, to);
       else if (algorithm == ConvAlgorithm::taps)
-        conv2d_taps<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+        conv2d_taps<B>(ws, g, x + in, weight + out, to);
       else if (!done)
-        conv2d_host<B>(ws, g, x + in, weight + out, group_bias, shifted(y, out));
+        conv2d_host<B>(ws, g, x + in, weight + out, to);
     }
   } else {
-    for_each_item(ws, "heliograd::conv2d", y.out.size(), Conv2dElement<B>{geometry, x, weight, bias, y});
+    for_each_item(ws, "heliograd::conv2d", static_cast<std::size_t>(geometry.y_index(geometry.images, 0, 0, 0)),
+                  Conv2dElement<T>{geometry, x, weight, y});
   }
 }
 
-/// gx = beta gx + bias + the gradient with respect to x. The bias, which transposed convolutions have, may be null.
+/// Delivers the gradient with respect to x: the results of a transposed convolution, which have bias and epilogue.
 template <class B, class T = typename B::scalar_type>
 void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, Conv2dOptions const& options,
-                              T const* gy, T const* weight, T const* bias, Sink<4, B> gx) {
+                              T const* gy, T const* weight, Delivery<T> const& gx) {
   if constexpr (B::on_host) {
     ConvAlgorithm const algorithm = choose(geometry, options);
     bool const by_pixels = algorithm == ConvAlgorithm::gemm || algorithm == ConvAlgorithm::thin;
@@ -97,20 +98,20 @@ void conv2d_backward_data_any(Workspace<B>& ws, Conv2dGeometry const& geometry, 
     for (int group = 0; group < g.groups; ++group) {
       std::int64_t const in = static_cast<std::int64_t>(group) * g.in_channels;
       std::int64_t const out = static_cast<std::int64_t>(group) * g.out_channels;
-      T const* const group_bias = bias != nullptr ? bias + in : nullptr;
-      bool const done = with_winograd(algorithm, g, [&]<class F>() {
-        conv2d_backward_data_winograd<F, B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
-      });
+      Delivery<T> const to = gx.shifted(in);
+      bool const done = with_winograd(
+          algorithm, g, [&]<class F>() { conv2d_backward_data_winograd<F, B>(ws, g, gy + out, weight + out, to); });
       if (algorithm == ConvAlgorithm::thin)
-        conv2d_backward_data_thin<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+        conv2d_backward_data_thin<B>(ws, g, gy + out, weight + out, to);
       else if (algorithm == ConvAlgorithm::taps)
-        conv2d_backward_data_taps<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+        conv2d_backward_data_taps<B>(ws, g, gy + out, weight + out, to);
       else if (!done)
-        conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, group_bias, shifted(gx, in));
+        conv2d_backward_data_host<B>(ws, g, gy + out, weight + out, to);
     }
   } else {
-    for_each_item(ws, "heliograd::conv2d_backward_data", gx.out.size(),
-                  Conv2dBackwardDataElement<B>{geometry, gy, weight, bias, gx});
+    for_each_item(ws, "heliograd::conv2d_backward_data",
+                  static_cast<std::size_t>(geometry.x_index(geometry.images, 0, 0, 0)),
+                  Conv2dBackwardDataElement<T>{geometry, gy, weight, gx});
   }
 }
 

@@ -19,20 +19,20 @@ namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 template <class T>
 using CompiledBackend = Backend<Kokkos::DefaultHostExecutionSpace, T>;
 
-#define HELIOGRAD_COMPILED_FOR(T)                                                                                \
-  HELIOGRAD_COMPILED template void conv2d_any<CompiledBackend<T>, T>(                                            \
-      Workspace<CompiledBackend<T>>&, Conv2dGeometry const&, Conv2dOptions const&, T const*, T const*, T const*, \
-      Sink<4, CompiledBackend<T>>);                                                                              \
-  HELIOGRAD_COMPILED template void conv2d_backward_data_any<CompiledBackend<T>, T>(                              \
-      Workspace<CompiledBackend<T>>&, Conv2dGeometry const&, Conv2dOptions const&, T const*, T const*, T const*, \
-      Sink<4, CompiledBackend<T>>);                                                                              \
-  HELIOGRAD_COMPILED template void conv2d_backward_weight_any<CompiledBackend<T>, T>(                            \
-      Workspace<CompiledBackend<T>>&, Conv2dGeometry const&, Conv2dOptions const&, T const*, T const*,           \
-      Sink<4, CompiledBackend<T>>);                                                                              \
-  HELIOGRAD_COMPILED template void upsample_conv2d_host<CompiledBackend<T>, T>(                                  \
-      Workspace<CompiledBackend<T>>&, UpsampleConv2dGeometry const&, T const*, T const*, T const*, T*);          \
-  HELIOGRAD_COMPILED template void upsample_conv2d_backward_host<CompiledBackend<T>>(                            \
-      Workspace<CompiledBackend<T>>&, UpsampleConv2dGeometry const&, T const*, T const*, T const*,               \
+#define HELIOGRAD_COMPILED_FOR(T)                                                                                 \
+  HELIOGRAD_COMPILED template void conv2d_any<CompiledBackend<T>, T>(Workspace<CompiledBackend<T>>&,              \
+                                                                     Conv2dGeometry const&, Conv2dOptions const&, \
+                                                                     T const*, T const*, Delivery<T> const&);     \
+  HELIOGRAD_COMPILED template void conv2d_backward_data_any<CompiledBackend<T>, T>(                               \
+      Workspace<CompiledBackend<T>>&, Conv2dGeometry const&, Conv2dOptions const&, T const*, T const*,            \
+      Delivery<T> const&);                                                                                        \
+  HELIOGRAD_COMPILED template void conv2d_backward_weight_any<CompiledBackend<T>, T>(                             \
+      Workspace<CompiledBackend<T>>&, Conv2dGeometry const&, Conv2dOptions const&, T const*, T const*,            \
+      Sink<4, CompiledBackend<T>>);                                                                               \
+  HELIOGRAD_COMPILED template void upsample_conv2d_host<CompiledBackend<T>, T>(                                   \
+      Workspace<CompiledBackend<T>>&, UpsampleConv2dGeometry const&, T const*, T const*, Delivery<T> const&);     \
+  HELIOGRAD_COMPILED template void upsample_conv2d_backward_host<CompiledBackend<T>>(                             \
+      Workspace<CompiledBackend<T>>&, UpsampleConv2dGeometry const&, T const*, T const*, T const*,                \
       Sink<4, CompiledBackend<T>>, Sink<4, CompiledBackend<T>>, Sink<1, CompiledBackend<T>>);
 
 #ifdef HELIOGRAD_COMPILED_SCALAR  // one precision per file, where their code is

@@ -7,20 +7,19 @@
 
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/reduce.hpp>
 
 /// \file
 /// Direct convolution on device spaces: one thread makes one number and gathers what it needs.
 namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
-template <class B>
+template <class T>
 struct Conv2dElement {
-  using T = typename B::scalar_type;
   Conv2dGeometry g;
   T const* x;
   T const* weight;
-  T const* bias;  ///< or null
-  Sink<4, B> y;
+  Delivery<T> y;
 
   KOKKOS_FUNCTION void operator()(std::size_t index) const {
     int const o = static_cast<int>(index % g.y_pixel());
@@ -42,18 +41,16 @@ struct Conv2dElement {
       }
       total += row;
     }
-    y.add(index, bias != nullptr ? total + bias[o] : total);
+    y.deliver_element(index, o, y.bias != nullptr ? total + y.bias[o] : total);
   }
 };
 
-template <class B>
+template <class T>
 struct Conv2dBackwardDataElement {
-  using T = typename B::scalar_type;
   Conv2dGeometry g;
   T const* gy;
   T const* weight;
-  T const* bias;  ///< or null
-  Sink<4, B> gx;
+  Delivery<T> gx;
 
   KOKKOS_FUNCTION void operator()(std::size_t index) const {
     int const c = static_cast<int>(index % g.x_pixel());
@@ -68,7 +65,7 @@ struct Conv2dBackwardDataElement {
         for (int s = 0; s < 3; ++s)
           for (int column = columns.begin[s]; column < columns.end[s]; ++column)
             total += at_padded(n, row + g.padding.top, column + g.padding.left, c);
-    gx.add(index, bias != nullptr ? total + bias[c] : total);
+    gx.deliver_element(index, c, gx.bias != nullptr ? total + gx.bias[c] : total);
   }
 
   KOKKOS_FUNCTION T at_padded(int n, int row, int column, int c) const {

@@ -10,6 +10,7 @@
 #include <heliograd/kernel/detail/block_grid.hpp>
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/correlate.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/host_blocks.hpp>
 #include <heliograd/kernel/detail/strip.hpp>
 
@@ -39,13 +40,29 @@ PaddedImage<T> y_image(Conv2dGeometry const& g, T const* y, int n) {
   return {y + g.y_index(n, 0, 0, 0), g.out_height, g.out_width, g.out_channels, PaddingMode::zero, g.y_pixel()};
 }
 
-/// A bias filled up with zeros to whole panels; a null one is all zeros.
+/// Zeros for sums to start with, in whole panels.
 template <class T, class Scope>
-T const* whole_panels(Scope& scope, T const* bias, int channels) {
-  Panels<T> const panels{channels};
-  T* const padded = scope.template take<T>(static_cast<std::size_t>(panels.packed(1)));
-  for (int c = 0; c < panels.packed(1); ++c) padded[c] = bias != nullptr && c < channels ? bias[c] : T(0);
-  return padded;
+T const* zeros(Scope& scope, int channels) {
+  auto const packed = static_cast<std::size_t>(Panels<T>{channels}.packed(1));
+  return std::fill_n(scope.template take<T>(packed), packed, T(0)) - packed;
+}
+
+/// A delivery with its bias and its slopes in whole panels.
+template <class B, class Scope, class T = typename B::scalar_type>
+Delivery<T> in_panels(Workspace<B> const& ws, Scope& scope, Delivery<T> y, int channels) {
+  auto const packed = static_cast<std::size_t>(Panels<T>{channels}.packed(1));
+  T* const bias = scope.template take<T>(packed);
+  T* const slope = y.is_rectified() ? scope.template take<T>(packed) : nullptr;
+  auto const fill = [&](T* to, auto const& at) {
+    for (std::size_t c = 0; c < packed; ++c) to[c] = c < static_cast<std::size_t>(channels) ? at(c) : T(0);
+  };
+  if (!ws.dry()) {
+    fill(bias, [&](std::size_t c) { return y.bias ? y.bias[c] : T(0); });
+    if (slope) fill(slope, [&](std::size_t c) { return y.slope ? y.slope[y.slopes ? c : 0] : y.negative_slope; });
+  }
+  y.bias = bias;
+  y.slope = slope;
+  return y;
 }
 
 /// Whether a panel of filters makes a better piece of work than a rectangle of the result. Where there are few rectangles,
@@ -86,8 +103,7 @@ struct Conv2dForward {
   Run const* runs;
   T const* x;
   PackFilter<T> filter;
-  T const* bias;  ///< whole panels
-  Sink<4, B> y;
+  Delivery<T> y;
   T* scratch;
   std::int64_t strip_size;  ///< 0 where x needs no padding and is read in place
   std::int64_t scratch_per_worker;
@@ -125,18 +141,21 @@ struct Conv2dForward {
     for (int panel = first_panel; panel < end_panel; ++panel) {
       int const width = panels.vectors(panel) * Simd<T>::size;
       for (int row = 0; row < block.rows; ++row) {
-        T* const out = y.out.data() + g.y_index(block.image, block.top + row, block.left, panels.first(panel));
+        T* const out = y.out + g.y_index(block.image, block.top + row, block.left, panels.first(panel));
         CorrelateRow<T> const task{.runs = runs,
                                    .pixels = pixels + row * g.stride * line,
                                    .pixel = static_cast<std::int64_t>(g.stride) * g.in_channels,
                                    .filter = packed + panels.offset(panel - first_panel, g.terms()),
-                                   .start = bias + panels.first(panel),
+                                   .start = y.bias + panels.first(panel),
                                    .start_pixel = 0,
                                    .out = in_place ? out : sums,
                                    .out_pixel = in_place ? g.y_pixel() : width,
                                    .columns = in_place ? panels.columns(panel) : width};
         correlate_row(task, panels.vectors(panel), block.columns);
-        if (in_place) continue;
+        if (in_place) {
+          y.finish(out, g.y_pixel(), block.columns, panels.first(panel), panels.columns(panel));
+          continue;
+        }
         for (int column = 0; column < block.columns; ++column)
           for (int c = 0; c < panels.columns(panel); c += Simd<T>::size)
             deliver<T>(out + static_cast<std::int64_t>(column) * g.y_pixel() + c, y.beta,
@@ -147,7 +166,7 @@ struct Conv2dForward {
 };
 
 template <class B, class T = typename B::scalar_type>
-void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias, Sink<4, B> y) {
+void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, Delivery<T> const& y) {
   auto scope = ws.scope();
   Panels<T> const panels{g.out_channels};
   BlockGrid const grid = rectangles(g.images, g.out_height, g.out_width);
@@ -162,7 +181,7 @@ void conv2d_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const*
   bool const by_panels = is_work_by_panels(grid.count(), strip_rows * strip_columns * g.in_channels, g.terms(), panels);
   std::int64_t const items = by_panels ? panels.count() : grid.count();
   Conv2dForward<B> kernel{
-      g, grid,     make_runs(scope, taps), x, filter, whole_panels(scope, bias, g.out_channels), y, nullptr, strip_size,
+      g, grid,     make_runs(scope, taps), x, filter, in_panels(ws, scope, y, g.out_channels), nullptr, strip_size,
       0, by_panels};
   kernel.scratch_per_worker = strip_size + kernel.sums_size();
   if (by_panels) {
@@ -314,9 +333,8 @@ struct Conv2dBackwardData : GradientSpans {
   Phase const* phases;
   T const* gy;
   PackPhases<T> filter;
-  T const* bias;   ///< whole panels
+  Delivery<T> gx;
   T const* zeros;  ///< one panel
-  Sink<4, B> gx;
   T* scratch;
   std::int64_t scratch_per_worker;
   int strip_columns;
@@ -347,10 +365,11 @@ struct Conv2dBackwardData : GradientSpans {
     bool const in_place = gx.beta == T(0) && is_zero_padded(g);
     for (int panel = first_panel; panel < end_panel; ++panel)
       for (int row = block.top; row < block.top + block.rows; ++row) {
-        T const* const start = bias + panels.first(panel);
+        T const* const start = gx.bias + panels.first(panel);
         if (in_place) {
-          T* const out = gx.out.data() + g.x_index(block.image, row, block.left, panels.first(panel));
+          T* const out = gx.out + g.x_index(block.image, row, block.left, panels.first(panel));
           padded_row(strip, own, rows, columns, panel, row, start, out, g.x_pixel(), panels.columns(panel));
+          gx.finish(out, g.x_pixel(), block.columns, panels.first(panel), panels.columns(panel));
           continue;
         }
         int const width = panels.vectors(panel) * Simd<T>::size;
@@ -404,29 +423,40 @@ struct Conv2dBackwardData : GradientSpans {
     int const vectors = panels.vectors(panel);
     for (int column = block.left; column < block.left + block.columns; ++column) {
       PaddedImages const places = padded_images(column, g.width, g.padding.left, g.padding.right, g.mode);
-      T* const out = gx.out.data() + g.x_index(block.image, row, column, panels.first(panel));
+      T* const out = gx.out + g.x_index(block.image, row, column, panels.first(panel));
       for (int j = 0; j < vectors; ++j) {
         V total = V::load(start + j * V::size);
         for (int range = 0; range < 3; ++range)
           for (int place = places.begin[range]; place < places.end[range]; ++place)
             total += V::load(line + (static_cast<std::int64_t>(place - columns.begin) * vectors + j) * V::size);
-        deliver<T>(out + j * V::size, gx.beta, total, std::min(panels.columns(panel) - j * V::size, V::size));
+        gx.deliver_vector(out + j * V::size, panels.first(panel) + j * V::size, total,
+                          std::min(panels.columns(panel) - j * V::size, V::size));
       }
     }
   }
 };
 
-/// gx = beta gx + bias + the gradient. A bias is wanted by transposed convolutions, whose forward pass this is.
+/// Delivers the gradient. Bias and epilogue are wanted by transposed convolutions, whose forward pass this is.
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* gy, T const* weight, T const* bias,
-                               Sink<4, B> gx) {
+void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T const* gy, T const* weight,
+                               Delivery<T> const& gx) {
   auto scope = ws.scope();
   Panels<T> const panels{g.in_channels};
   BlockGrid const grid = rectangles(g.images, g.height, g.width);
   Phase* const phases =
       scope.template take<Phase>(static_cast<std::size_t>(g.stride) * static_cast<std::size_t>(g.stride));
-  Conv2dBackwardData<B> kernel{
-      {g, grid}, phases, gy, {g, weight, nullptr, phases, panels}, nullptr, nullptr, gx, nullptr, 0, 0, 0, 0, false};
+  Conv2dBackwardData<B> kernel{{g, grid},
+                               phases,
+                               gy,
+                               {g, weight, nullptr, phases, panels},
+                               in_panels(ws, scope, gx, g.in_channels),
+                               nullptr,
+                               nullptr,
+                               0,
+                               0,
+                               0,
+                               0,
+                               false};
   for (int a = 0; a < g.stride; ++a)
     for (int b = 0; b < g.stride; ++b) {
       Phase& phase = phases[a * g.stride + b];
@@ -448,8 +478,7 @@ void conv2d_backward_data_host(Workspace<B>& ws, Conv2dGeometry const& g, T cons
     phase.first_term = terms;
     terms += phase.taps.terms();
   }
-  kernel.bias = whole_panels(scope, bias, g.in_channels);
-  kernel.zeros = whole_panels<T>(scope, nullptr, Panels<T>::width);
+  kernel.zeros = zeros<T>(scope, Panels<T>::width);
   kernel.strip_size = static_cast<std::int64_t>(most.rows) * most.columns * g.out_channels;
   kernel.line_size = static_cast<std::int64_t>(most.padded_columns) * Panels<T>::width;
   kernel.scratch_per_worker = kernel.strip_size + kernel.line_size;

@@ -9,6 +9,7 @@
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
 #include <heliograd/kernel/detail/correlate.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/host_blocks.hpp>
 
 /// \file
@@ -155,34 +156,34 @@ struct TapForward {
   }
 };
 
-/// y = beta y + bias + the products of all taps, pixel by pixel.
+/// Delivers bias + the products of all taps, pixel by pixel.
 template <class B, class T = typename B::scalar_type>
 struct SumTapsForward {
   TapProducts<T> from;
-  T const* bias;  ///< whole panels
-  T* y;
-  T beta;
+  Delivery<T> y;
+  int first_image;
 
   void operator()(int, std::int64_t pixel) const {
     Conv2dGeometry const& g = from.g;
     int const column = static_cast<int>(pixel % g.out_width);
     int const row = static_cast<int>(pixel / g.out_width % g.out_height);
     int const image = static_cast<int>(pixel / g.out_width / g.out_height);
-    T* const out = y + g.y_index(image, row, column, 0);
-    from.add(bias, out, beta, g.out_channels);
+    T* const out = y.out + g.y_index(first_image + image, row, column, 0);
+    from.add(y.bias, out, y.beta, g.out_channels);
     for (int tap = 0; tap < from.taps(); ++tap) {
       TapWindow const window = TapWindow::of(g, tap);
       if (window.has(row, column)) from.add(from.row(tap, window.place(image, row, column)), out, T(1), g.out_channels);
     }
+    y.finish(out, 0, 1, 0, g.out_channels);
   }
 };
 
 template <class B, class T = typename B::scalar_type>
-void conv2d_taps(Workspace<B>& ws, Conv2dGeometry g, T const* x, T const* weight, T const* bias, Sink<4, B> y) {
+void conv2d_taps(Workspace<B>& ws, Conv2dGeometry g, T const* x, T const* weight, Delivery<T> y) {
   auto scope = ws.scope();
   int const images = g.images;
   int const at_once = tap_images(g);
-  T const* const start = whole_panels(scope, bias, g.out_channels);
+  y = in_panels(ws, scope, y, g.out_channels);
   for (int first = 0; first < images; first += at_once) {
     auto inner = ws.scope();
     g.images = std::min(at_once, images - first);
@@ -193,7 +194,7 @@ void conv2d_taps(Workspace<B>& ws, Conv2dGeometry g, T const* x, T const* weight
         static_cast<std::size_t>(worker_count(ws, products.taps()) * kernel.scratch_per_worker()));
     for_each_block(ws, "heliograd::conv2d_taps", products.taps(), kernel);
     for_each_block(ws, "heliograd::conv2d_sum_taps", static_cast<std::int64_t>(g.images) * g.out_height * g.out_width,
-                   SumTapsForward<B>{products, start, y.out.data() + g.y_index(first, 0, 0, 0), y.beta});
+                   SumTapsForward<B>{products, y, first});
   }
 }
 
@@ -273,21 +274,20 @@ struct TapBackwardData {
   }
 };
 
-/// gx = beta gx + bias + the products of all taps that meet a pixel.
+/// Delivers bias + the products of all taps that meet a pixel.
 template <class B, class T = typename B::scalar_type>
 struct SumTapsBackwardData {
   TapProducts<T> from;
-  T const* bias;  ///< whole panels
-  T* gx;
-  T beta;
+  Delivery<T> gx;
+  int first_image;
 
   void operator()(int, std::int64_t pixel) const {
     Conv2dGeometry const& g = from.g;
     int const column = static_cast<int>(pixel % g.width);
     int const row = static_cast<int>(pixel / g.width % g.height);
     int const image = static_cast<int>(pixel / g.width / g.height);
-    T* const out = gx + g.x_index(image, row, column, 0);
-    from.add(bias, out, beta, g.in_channels);
+    T* const out = gx.out + g.x_index(first_image + image, row, column, 0);
+    from.add(gx.bias, out, gx.beta, g.in_channels);
     for (int tap = 0; tap < from.taps(); ++tap) {
       int const down = row + g.padding.top - tap / g.filter_width * g.dilation;
       int const across = column + g.padding.left - tap % g.filter_width * g.dilation;
@@ -296,16 +296,16 @@ struct SumTapsBackwardData {
       if (window.has(down / g.stride, across / g.stride))
         from.add(from.row(tap, window.place(image, down / g.stride, across / g.stride)), out, T(1), g.in_channels);
     }
+    gx.finish(out, 0, 1, 0, g.in_channels);
   }
 };
 
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_data_taps(Workspace<B>& ws, Conv2dGeometry g, T const* gy, T const* weight, T const* bias,
-                               Sink<4, B> gx) {
+void conv2d_backward_data_taps(Workspace<B>& ws, Conv2dGeometry g, T const* gy, T const* weight, Delivery<T> gx) {
   auto scope = ws.scope();
   int const images = g.images;
   int const at_once = tap_images(g);
-  T const* const start = whole_panels(scope, bias, g.in_channels);
+  gx = in_panels(ws, scope, gx, g.in_channels);
   for (int first = 0; first < images; first += at_once) {
     auto inner = ws.scope();
     g.images = std::min(at_once, images - first);
@@ -315,7 +315,7 @@ void conv2d_backward_data_taps(Workspace<B>& ws, Conv2dGeometry g, T const* gy, 
     for_each_block(ws, "heliograd::conv2d_backward_data_taps", products.taps() * kernel.parts(), kernel);
     for_each_block(ws, "heliograd::conv2d_backward_data_sum_taps",
                    static_cast<std::int64_t>(g.images) * g.height * g.width,
-                   SumTapsBackwardData<B>{products, start, gx.out.data() + g.x_index(first, 0, 0, 0), gx.beta});
+                   SumTapsBackwardData<B>{products, gx, first});
   }
 }
 

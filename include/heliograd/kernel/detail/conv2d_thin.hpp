@@ -12,6 +12,7 @@
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
 #include <heliograd/kernel/detail/correlate.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/host_blocks.hpp>
 #include <heliograd/kernel/detail/strip.hpp>
 #include <heliograd/kernel/detail/thin_row.hpp>
@@ -46,8 +47,7 @@ struct ThinForward {
   BlockGrid grid;
   ThinBank<T> const* bank;
   T const* x;
-  T const* bias;  ///< whole panels
-  Sink<4, B> y;
+  Delivery<T> y;
   T* scratch;
   std::int64_t strip_size, scratch_per_worker;
 
@@ -65,18 +65,21 @@ struct ThinForward {
                        strip_columns(), strip);
     bool const in_place = y.beta == T(0);
     for (int row = 0; row < block.rows; ++row) {
-      T* const out = y.out.data() + g.y_index(block.image, block.top + row, block.left, 0);
+      T* const out = y.out + g.y_index(block.image, block.top + row, block.left, 0);
       thin_row<T>({.offsets = bank->offsets[pixels.in_place],
                    .steps = bank->steps(),
                    .pixels = pixels.data + row * g.stride * pixels.line,
                    .pixel = g.stride * pixels.pixel,
                    .filter = bank->packed,
-                   .start = bias,
+                   .start = y.bias,
                    .out = in_place ? out : sums,
                    .out_pixel = in_place ? g.y_pixel() : g.out_channels,
                    .results = g.out_channels},
                   bank->dots(), bank->joined(), block.columns);
-      if (in_place) continue;
+      if (in_place) {
+        y.finish(out, g.y_pixel(), block.columns, 0, g.out_channels);
+        continue;
+      }
       for (int column = 0; column < block.columns; ++column)
         for (int c = 0; c < g.out_channels; c += V::size) {
           int const lanes = std::min(g.out_channels - c, V::size);
@@ -88,7 +91,7 @@ struct ThinForward {
 };
 
 template <class B, class T = typename B::scalar_type>
-void conv2d_thin(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, T const* bias, Sink<4, B> y) {
+void conv2d_thin(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const* weight, Delivery<T> const& y) {
   auto scope = ws.scope();
   ThinBank<T>* const bank = scope.template take<ThinBank<T>>(1);
   *bank = {g.filter_height,
@@ -106,7 +109,7 @@ void conv2d_thin(Workspace<B>& ws, Conv2dGeometry const& g, T const* x, T const*
            {}};
   take_bank(scope, *bank);
   BlockGrid const grid = thin_rectangles<T>(g.images, g.out_height, g.out_width, g.filter_height, g.in_channels);
-  ThinForward<B> kernel{g, grid, bank, x, whole_panels(scope, bias, g.out_channels), y, nullptr, 0, 0};
+  ThinForward<B> kernel{g, grid, bank, x, in_panels(ws, scope, y, g.out_channels), nullptr, 0, 0};
   std::int64_t const strip_line = static_cast<std::int64_t>(kernel.strip_columns()) * g.in_channels;
   std::int64_t const gap = g.dilation;
   bank->layouts[0] = {gap * strip_line, gap * g.in_channels};
@@ -127,9 +130,8 @@ template <class B, class T = typename B::scalar_type>
 struct ThinBackwardData : GradientSpans {
   ThinBank<T> const* banks;  ///< one for each phase
   T const* gy;
-  T const* bias;   ///< whole panels
-  T const* zeros;  ///< so many
-  Sink<4, B> gx;
+  Delivery<T> gx;
+  T const* zeros;  ///< as many as channels, in whole panels
   T* scratch;
   std::int64_t scratch_per_worker, strip_size, line_size;
   int strip_columns;
@@ -147,8 +149,9 @@ struct ThinBackwardData : GradientSpans {
     bool const alone = rows.end - rows.begin == block.rows && columns.end - columns.begin == block.columns;
     for (int row = block.top; row < block.top + block.rows; ++row) {
       if (alone && gx.beta == T(0)) {
-        padded_row(pixels, rows, columns, row, bias, gx.out.data() + g.x_index(block.image, row, block.left, 0),
-                   g.x_pixel());
+        T* const out = gx.out + g.x_index(block.image, row, block.left, 0);
+        padded_row(pixels, rows, columns, row, gx.bias, out, g.x_pixel());
+        gx.finish(out, g.x_pixel(), block.columns, 0, g.in_channels);
         continue;
       }
       PaddedImages const places = padded_images(row, g.height, g.padding.top, g.padding.bottom, g.mode);
@@ -196,37 +199,29 @@ struct ThinBackwardData : GradientSpans {
     using V = Simd<T>;
     for (int column = block.left; column < block.left + block.columns; ++column) {
       PaddedImages const places = padded_images(column, g.width, g.padding.left, g.padding.right, g.mode);
-      T* const out = gx.out.data() + g.x_index(block.image, row, column, 0);
+      T* const out = gx.out + g.x_index(block.image, row, column, 0);
       for (int c = 0; c < g.in_channels; c += V::size) {
         int const lanes = std::min(g.in_channels - c, V::size);
-        V total = V::load(bias + c);
+        V total = V::load(gx.bias + c);
         for (int range = 0; range < 3; ++range)
           for (int place = places.begin[range]; place < places.end[range]; ++place)
             total += V::load(line + static_cast<std::int64_t>(place - columns.begin) * g.in_channels + c, lanes);
-        deliver<T>(out + c, gx.beta, total, lanes);
+        gx.deliver_vector(out + c, c, total, lanes);
       }
     }
   }
 };
 
 template <class B, class T = typename B::scalar_type>
-void conv2d_backward_data_thin(Workspace<B>& ws, Conv2dGeometry const& g, T const* gy, T const* weight, T const* bias,
-                               Sink<4, B> gx) {
+void conv2d_backward_data_thin(Workspace<B>& ws, Conv2dGeometry const& g, T const* gy, T const* weight,
+                               Delivery<T> const& gx) {
   auto scope = ws.scope();
   int const phases = g.stride * g.stride;
   BlockGrid const grid = thin_rectangles<T>(g.images, g.height, g.width, g.filter_height, g.out_channels);
   ThinBank<T>* const banks = scope.template take<ThinBank<T>>(static_cast<std::size_t>(phases));
-  ThinBackwardData<B> kernel{{g, grid},
-                             banks,
-                             gy,
-                             whole_panels(scope, bias, g.in_channels),
-                             whole_panels<T>(scope, nullptr, g.in_channels),
-                             gx,
-                             nullptr,
-                             0,
-                             0,
-                             0,
-                             0};
+  ThinBackwardData<B> kernel{
+      {g, grid}, banks, gy, in_panels(ws, scope, gx, g.in_channels), zeros<T>(scope, g.in_channels), nullptr, 0,
+      0,         0,     0};
   int const step = PhaseAxis::step(g.stride, g.dilation);
   for (int i = 0; i < phases; ++i) {
     PhaseAxis const down = PhaseAxis::of(i / g.stride, g.filter_height, g.stride, g.dilation);

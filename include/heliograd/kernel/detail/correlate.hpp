@@ -237,13 +237,6 @@ template <class T, int Rows, int Vectors>
     }
 }
 
-/// out = beta out + value, in the first `lanes` lanes; where beta is 0, out is not read.
-template <class T>
-[[gnu::always_inline]] inline void deliver(T* out, T beta, Simd<T> value, int lanes) {
-  if (beta != T(0)) value = fma(Simd<T>(beta), Simd<T>::load(out, lanes), value);
-  value.store(out, lanes);
-}
-
 /// All `rows` rows of out.
 template <class T>
 void outer_product(OuterProduct<T> const& product, int vectors, int rows) {

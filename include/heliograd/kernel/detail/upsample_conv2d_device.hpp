@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <heliograd/core/sink.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/upsample_conv2d_host.hpp>
 #include <heliograd/kernel/reduce.hpp>
 
@@ -36,8 +37,7 @@ template <class T>
 struct UpsampleInterpolateElement {
   UpsampleConv2dGeometry g;
   T const* maps;
-  T const* bias;
-  T* y;
+  Delivery<T> y;
 
   KOKKOS_FUNCTION void operator()(std::size_t index) const {
     int const o = static_cast<int>(index % g.out_channels);
@@ -45,7 +45,7 @@ struct UpsampleInterpolateElement {
     std::size_t const line = index / g.out_channels / g.columns().fine_extent();
     int const row = static_cast<int>(line % g.rows().fine_extent());
     int const n = static_cast<int>(line / g.rows().fine_extent());
-    T total = bias != nullptr ? bias[o] : T(0);
+    T total = y.bias != nullptr ? y.bias[o] : T(0);
     for (int ky = 0; ky < 3; ++ky) {
       auto const down = g.rows().template tap<T>(row + ky - 1);
       for (int kx = 0; kx < 3; ++kx) {
@@ -57,7 +57,7 @@ struct UpsampleInterpolateElement {
                                      across.high_weight * map(n, down.high, across.high, tap, o));
       }
     }
-    y[index] = total;
+    y.deliver_element(index, o, total);
   }
 
   KOKKOS_FUNCTION T map(int n, int h, int w, int tap, int o) const {

@@ -10,6 +10,7 @@
 #include <heliograd/kernel/detail/block_grid.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
 #include <heliograd/kernel/detail/correlate.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/host_blocks.hpp>
 
 /// \file
@@ -56,8 +57,7 @@ struct UpsampleConv2dForward {
   Run const* runs;
   T const* x;
   T const* filter;  ///< panels of [tap, c_in]
-  T const* bias;    ///< padded to whole panels
-  T* y;
+  Delivery<T> y;
   T* scratch;
   std::int64_t scratch_per_worker;
 
@@ -152,9 +152,9 @@ struct UpsampleConv2dForward {
                           T const* lines) const {
     using V = Simd<T>;
     std::int64_t const line_size = row_size(grid.most_columns());
-    T* out = y + g.y_index(block.image, fine, block.left * g.factor, channel);
+    T* out = y.out + g.y_index(block.image, fine, block.left * g.factor, channel);
     V start[Vectors];
-    for (int j = 0; j < Vectors; ++j) start[j] = V::load(bias + channel + j * V::size);
+    for (int j = 0; j < Vectors; ++j) start[j] = V::load(y.bias + channel + j * V::size);
     for (int column = block.left * g.factor; column < (block.left + block.columns) * g.factor;
          ++column, out += g.out_channels) {
       BilinearTap<T> const* const tap = column_taps + 3 * column;
@@ -174,18 +174,15 @@ struct UpsampleConv2dForward {
           total[j] = fma(high_weight, V::load(high + j * V::size), total[j]);
         }
       }
-      if (channels == Vectors * V::size)
-        for (int j = 0; j < Vectors; ++j) total[j].store(out + j * V::size);
-      else
-        for (int j = 0; j < Vectors; ++j)
-          total[j].store(out + j * V::size, std::clamp(channels - j * V::size, 0, V::size));
+      for (int j = 0; j < Vectors; ++j)
+        y.deliver_vector(out + j * V::size, channel + j * V::size, total[j], std::min(channels - j * V::size, V::size));
     }
   }
 };
 
 template <class B, class T = typename B::scalar_type>
-void upsample_conv2d_host(Workspace<B>& ws, UpsampleConv2dGeometry const& g, T const* x, T const* weight, T const* bias,
-                          T* y) {
+void upsample_conv2d_host(Workspace<B>& ws, UpsampleConv2dGeometry const& g, T const* x, T const* weight,
+                          Delivery<T> const& y) {
   auto scope = ws.scope();
   Panels<T> const panels{g.out_channels};
   std::int64_t const terms = static_cast<std::int64_t>(UpsampleConv2dGeometry::taps) * g.in_channels;
@@ -201,7 +198,7 @@ void upsample_conv2d_host(Workspace<B>& ws, UpsampleConv2dGeometry const& g, T c
   for_each_block(ws, "heliograd::upsample_conv2d", items,
                  UpsampleConv2dForward<T>{g, grid, make_taps<T>(scope, g.rows()), make_taps<T>(scope, g.columns()),
                                           make_runs(scope, {1, 1, g.in_channels}), x, filter,
-                                          whole_panels(scope, bias, g.out_channels), y, scratch, per_worker});
+                                          in_panels(ws, scope, y, g.out_channels), scratch, per_worker});
 }
 
 // --------------------------------------------------------------------------------------------------------------- backward

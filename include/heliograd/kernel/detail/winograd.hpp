@@ -4,6 +4,7 @@
 #include <heliograd/core/sink.hpp>
 #include <heliograd/core/workspace.hpp>
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/winograd_host.hpp>
 #include <heliograd/kernel/detail/winograd_panels.hpp>
 
@@ -14,9 +15,9 @@ namespace heliograd::inline HELIOGRAD_ABI::kernel::detail {
 
 template <class F, class B, class T = typename B::scalar_type>
 void winograd_correlation(Workspace<B>& ws, CorrelationPlan const& plan, PackWinograd<F, T> const& pack, T const* from,
-                          T const* bias, Sink<4, B> to) {
+                          Delivery<T> const& to) {
   auto scope = ws.scope();
-  auto const kernel = correlation<B>(ws, scope, plan, pack, from, bias, to);
+  auto const kernel = correlation<B>(ws, scope, plan, pack, from, to);
   char const* const name = pack.transposed ? "heliograd::conv2d_backward_data" : "heliograd::conv2d";
   if (pays_by_panels(pack.filters, kernel.tiles.count()))
     winograd_by_panels(ws, name, kernel, pack);
@@ -25,10 +26,10 @@ void winograd_correlation(Workspace<B>& ws, CorrelationPlan const& plan, PackWin
 }
 
 template <class F, class B, class T = typename B::scalar_type>
-void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* x, T const* weight, T const* bias,
-                     Sink<4, B> y) {
+void conv2d_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* x, T const* weight,
+                     Delivery<T> const& y) {
   FoldedGeometry const g{geometry};
-  winograd_correlation(ws, CorrelationPlan::forward(g), PackWinograd<F, T>::forward(g, weight), x, bias, y);
+  winograd_correlation(ws, CorrelationPlan::forward(g), PackWinograd<F, T>::forward(g, weight), x, y);
 }
 
 /// Whether the phases of x are better computed one by one. Padding shifts them against each other, so that the tiles of all are
@@ -43,17 +44,16 @@ bool are_phases_apart(FoldedGeometry const& g) {
 
 template <class F, class B, class T = typename B::scalar_type>
 void conv2d_backward_data_winograd(Workspace<B>& ws, Conv2dGeometry const& geometry, T const* gy, T const* weight,
-                                   T const* bias, Sink<4, B> gx) {
+                                   Delivery<T> const& gx) {
   FoldedGeometry const g{geometry};
   if (is_zero_padded(g) && are_phases_apart<F>(g))
     for (int phase = 0; phase < g.phases(); ++phase)
       winograd_correlation(ws, CorrelationPlan::to_phase(g, F::taps, phase),
-                           PackWinograd<F, T>::to_phase(g, weight, phase), gy, bias, gx);
+                           PackWinograd<F, T>::to_phase(g, weight, phase), gy, gx);
   else if (is_zero_padded(g) && (g.fold() == 1 || g.in_channels % Simd<T>::size == 0))
-    winograd_correlation(ws, CorrelationPlan::to_data(g, F::taps), PackWinograd<F, T>::to_data(g, weight), gy, bias,
-                         gx);
+    winograd_correlation(ws, CorrelationPlan::to_data(g, F::taps), PackWinograd<F, T>::to_data(g, weight), gy, gx);
   else
-    winograd_data_repeated<F, B>(ws, g, gy, weight, bias, gx);
+    winograd_data_repeated<F, B>(ws, g, gy, weight, gx);
 }
 
 template <class F, class B, class T = typename B::scalar_type>

@@ -10,6 +10,7 @@
 #include <heliograd/kernel/detail/conv2d_geometry.hpp>
 #include <heliograd/kernel/detail/conv2d_host.hpp>
 #include <heliograd/kernel/detail/correlate.hpp>
+#include <heliograd/kernel/detail/delivery.hpp>
 #include <heliograd/kernel/detail/host_blocks.hpp>
 #include <heliograd/kernel/detail/strip.hpp>
 #include <heliograd/kernel/detail/winograd_transform.hpp>
@@ -390,8 +391,7 @@ struct WinogradCorrelation {
   PanelShare share;
   WinogradProduct<F, T> product;
   T const* from;
-  T const* bias;  ///< whole panels
-  Sink<4, B> to;
+  Delivery<T> to;
   T* scratch;
   std::int64_t scratch_per_worker;
 
@@ -427,8 +427,8 @@ struct WinogradCorrelation {
     int const pixel = to_data ? g.x_pixel() : g.y_pixel();
     int const top = to_origin.top + F::outputs * fold * tile.row + phase / fold;
     int const left = to_origin.left + F::outputs * fold * tile.column + phase % fold;
-    T* const image = to.out.data() + static_cast<std::int64_t>(tile.image) * height * width * pixel + channel;
-    Simd<T> const start = Simd<T>::load(bias + channel);
+    T* const image = to.out + static_cast<std::int64_t>(tile.image) * height * width * pixel + channel;
+    Simd<T> const start = Simd<T>::load(to.bias + channel);
     int const lanes = std::min(channels - channel, Simd<T>::size);
     for (int a = 0; a < F::outputs; ++a)
       for (int b = 0; b < F::outputs; ++b) {
@@ -437,7 +437,7 @@ struct WinogradCorrelation {
         if (row < 0 || row >= height || column < 0 || column >= width) continue;
         T* const place = image + (static_cast<std::int64_t>(row) * width + column) * pixel;
         __builtin_prefetch(place + F::outputs * fold * pixel, 1);  // the same of the next tile
-        deliver<T>(place, to.beta, Simd<T>::load(results[a][b]) + start, lanes);
+        to.deliver_vector(place, channel, Simd<T>::load(results[a][b]) + start, lanes);
       }
   }
 };
@@ -486,7 +486,7 @@ struct CorrelationPlan {
 /// A correlation with everything but its transformed filters and scratch memory.
 template <class B, class Scope, class F, class T = typename B::scalar_type>
 WinogradCorrelation<F, B> correlation(Workspace<B>& ws, Scope& scope, CorrelationPlan const& plan,
-                                      PackWinograd<F, T> const& pack, T const* from, T const* bias, Sink<4, B> to) {
+                                      PackWinograd<F, T> const& pack, T const* from, Delivery<T> const& to) {
   auto const tiles = [](int extent) { return (extent + F::outputs - 1) / F::outputs; };
   auto const cut =
       TileBlocks::about(pack.g.images, tiles(plan.rows), tiles(plan.columns), winograd_tiles, worker_count(ws));
@@ -498,8 +498,7 @@ WinogradCorrelation<F, B> correlation(Workspace<B>& ws, Scope& scope, Correlatio
           {},
           {pack.filters, nullptr, cut.most_tiles(), make_runs(scope, {1, 1, pack.filters.terms})},
           from,
-          whole_panels(scope, bias, pack.transposed ? pack.g.in_channels : pack.g.out_channels),
-          to,
+          in_panels(ws, scope, to, pack.transposed ? pack.g.in_channels : pack.g.out_channels),
           nullptr,
           0};
 }
@@ -532,8 +531,7 @@ struct WinogradBackwardData {
   PanelShare share;
   WinogradProduct<F, T> product;
   T const* gy;
-  T const* bias;  ///< whole panels
-  Sink<4, B> gx;
+  Delivery<T> gx;
   T* scratch;
   std::int64_t scratch_per_worker;
   int tiles_down, tiles_across;  ///< of the largest block
@@ -626,12 +624,12 @@ struct WinogradBackwardData {
       PaddedImages const rows = padded_images(row, g.height, g.padding.top, g.padding.bottom, g.mode);
       for (int column = block.left; column < block.left + block.columns; ++column) {
         PaddedImages const columns = padded_images(column, g.width, g.padding.left, g.padding.right, g.mode);
-        T* const out = gx.out.data() + g.x_index(block.image, row, column, 0);
+        T* const out = gx.out + g.x_index(block.image, row, column, 0);
         T const* const here = place(row, column);
         bool const alone = rows.alone() && columns.alone();
         for (int c = first; c < end; c += V::size) {
           int const lanes = std::min(end - c, V::size);
-          V total = V::load(bias + c);
+          V total = V::load(gx.bias + c);
           if (alone)
             total += V::load(here + c, lanes);
           else
@@ -639,7 +637,7 @@ struct WinogradBackwardData {
               for (int i = rows.begin[a]; i < rows.end[a]; ++i)
                 for (int b = 0; b < 3; ++b)
                   for (int j = columns.begin[b]; j < columns.end[b]; ++j) total += V::load(place(i, j) + c, lanes);
-          deliver<T>(out + c, gx.beta, total, lanes);
+          gx.deliver_vector(out + c, c, total, lanes);
         }
       }
     }
@@ -647,8 +645,8 @@ struct WinogradBackwardData {
 };
 
 template <class F, class B, class T = typename B::scalar_type>
-void winograd_data_repeated(Workspace<B>& ws, FoldedGeometry const& g, T const* gy, T const* weight, T const* bias,
-                            Sink<4, B> gx) {
+void winograd_data_repeated(Workspace<B>& ws, FoldedGeometry const& g, T const* gy, T const* weight,
+                            Delivery<T> const& gx) {
   auto scope = ws.scope();
   auto const pack = PackWinograd<F, T>::to_data(g, weight);
   auto const& filters = pack.filters;
@@ -659,7 +657,7 @@ void winograd_data_repeated(Workspace<B>& ws, FoldedGeometry const& g, T const* 
   // With a fold, the channels of a pixel are spread over all panels.
   auto const share = g.fold() == 1 ? PanelShare::of(ws, grid.count(), filters.held) : PanelShare{filters.held, 1};
   WinogradBackwardData<F, B> kernel{
-      g, grid, share, {filters, filter, 0, runs}, gy, whole_panels(scope, bias, g.in_channels), gx, nullptr, 0, 0, 0};
+      g, grid, share, {filters, filter, 0, runs}, gy, in_panels(ws, scope, gx, g.in_channels), nullptr, 0, 0, 0};
   for (int i = 0; i < grid.down; ++i)
     kernel.tiles_down = std::max(kernel.tiles_down, kernel.rows_of(kernel.pixels_of(grid[i * grid.across])).tiles);
   for (int i = 0; i < grid.across; ++i)
