@@ -13,6 +13,13 @@ hg::Var<4, B> strided(Input x, Input weight, hg::Var<1, B> bias) {
 }
 
 template <class Input>
+hg::Var<4, B> finished(Input x, Input weight, hg::Var<1, B> bias, hg::Var<1, B> slope) {
+  auto leaky = hg::conv2d(x, weight, bias, {.padding = 1}, {.negative_slope = 0.2});
+  auto y = hg::conv2d(x, weight, bias, {.padding = 1}, {.slope = slope, .residual = leaky});  // a PReLU, then a sum
+  return y;
+}
+
+template <class Input>
 hg::Var<4, B> doubled(Input x, Input weight) {
   auto y = hg::conv_transpose2d(x, weight, {.stride = 2, .padding = 1, .output_padding = 1});  // k3: twice the sides
   return y;
@@ -51,8 +58,9 @@ int main(int argc, char** argv) {
   auto const weight = tape.constant(filters);
   auto const bias = tape.constant(offsets);
   auto const half = strided(x, weight, bias);
-  std::printf("strided %s, doubled %s, framed %s\n", hg::to_string(half.shape()).c_str(),
-              hg::to_string(doubled(half, weight).shape()).c_str(), hg::to_string(framed(x).shape()).c_str());
+  std::printf("strided %s, doubled %s, framed %s, finished %s\n", hg::to_string(half.shape()).c_str(),
+              hg::to_string(doubled(half, weight).shape()).c_str(), hg::to_string(framed(x).shape()).c_str(),
+              hg::to_string(finished(x, weight, bias, bias).shape()).c_str());
   auto const one = hg::to_host(tape.exec(), in_one(x, weight, bias).value);
   auto const two = hg::to_host(tape.exec(), in_two(x, weight, bias).value);
   double worst = 0;

@@ -39,6 +39,7 @@
 #include <heliograd/kernel/dot.hpp>
 #include <heliograd/kernel/dropout.hpp>
 #include <heliograd/kernel/elementwise.hpp>
+#include <heliograd/kernel/epilogue.hpp>
 #include <heliograd/kernel/filter.hpp>
 #include <heliograd/kernel/flux.hpp>
 #include <heliograd/kernel/gaussian_blur.hpp>
@@ -120,6 +121,7 @@
 #include <heliograd/op/conv_transpose2d.hpp>
 #include <heliograd/op/dot.hpp>
 #include <heliograd/op/dropout.hpp>
+#include <heliograd/op/epilogue.hpp>
 #include <heliograd/op/gaussian_blur.hpp>
 #include <heliograd/op/image_sum.hpp>
 #include <heliograd/op/linear.hpp>

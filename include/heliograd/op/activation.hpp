@@ -119,6 +119,21 @@ struct EluSlope {
     return above + (gy - above) * affine(y, 1.0, alpha);
   }
 };
+
+/// The pullback of `prelu` in ops.
+template <int Rank, class B>
+void prelu_twice(Tape<B>& t, Var<Rank, B> const& x, Var<1, B> const& slope, Var<Rank, B> const& gy) {
+  StraightSlope<kernel::Relu> const positive{"heliograd::prelu_backward", {}};
+  auto const above = positive(x, x, gy);  // gy where x is positive
+  auto const below = gy - above;
+  if (t.wants(x)) t.deliver(x, above + below * channel_spread(slope, x.shape()));
+  if (!t.wants(slope)) return;
+  auto const product = below * x;
+  if (slope.value.size() > 1)
+    t.deliver(slope, channel_sum(product));
+  else
+    t.deliver(slope, t.reshape(sum(product), Shape<1>{1}));
+}
 }  // namespace detail
 
 /// The positive part.
@@ -221,19 +236,7 @@ Var<Rank, B> prelu(Var<Rank, B> x, Var<1, B> slope) {
           auto const gslope = slope.wants_grad() ? t.into(slope) : Sink<1, B>{};
           kernel::prelu_backward<B, Rank>(t.workspace(), x.value, slope.value, y.grad(), gx, gslope);
         },
-        [=](Tape<B>& t, Var<Rank, B> gy) {
-          detail::StraightSlope<kernel::Relu> const positive{"heliograd::prelu_backward", {}};
-          auto const above = positive(x, x, gy);  // gy where x is positive
-          auto const below = gy - above;
-          if (t.wants(x)) t.deliver(x, above + below * channel_spread(slope, x.shape()));
-          if (t.wants(slope)) {
-            auto const product = below * x;
-            if (slopes > 1)
-              t.deliver(slope, channel_sum(product));
-            else
-              t.deliver(slope, t.reshape(sum(product), Shape<1>{1}));
-          }
-        });
+        [=](Tape<B>& t, Var<Rank, B> gy) { detail::prelu_twice(t, x, slope, gy); });
   return y;
 }
 

@@ -3,6 +3,7 @@
 
 #include <heliograd/kernel/upsample_conv2d.hpp>
 #include <heliograd/op/channel_sum.hpp>
+#include <heliograd/op/epilogue.hpp>
 #include <heliograd/op/trilinear.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
@@ -35,13 +36,13 @@ struct UpsampleConv2dForm {
 ///          Both steps are linear, so this is exact.
 /// Gradient the transposed interpolation gathers the gradients of the nine maps from the output gradient; from there on
 ///          they are matrix products with the weights (x) and with x (weight); bias: sum over n, h, w.
-/// Keeps    x if weight wants a gradient, weight if x does; never y, never the up-sampled image.
+/// Keeps    x if weight wants a gradient, weight if x does; of y what its epilogue keeps; never the up-sampled image.
 /// Cost     n h w c_out (18 c_in + 12 f + 12 f^2) flops forward instead of 18 n h w f^2 c_in c_out: for f = 4 and 64 channels
 ///          12 times fewer. About twice that backward.
 /// Throws   ShapeError if the channel counts differ or the fine image is smaller than 2 x 2; UsageError for a factor
 ///          below 1.
 template <class B>
-Var<4, B> upsample_conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, int factor) {
+Var<4, B> upsample_conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, int factor, Epilogue<B> const& epilogue = {}) {
   bool const biased = bias.value.size() > 0;
   expect_shape(!biased || bias.value.extent(0) == weight.value.extent(3),
                "upsample_conv2d: bias is " + to_string(bias.shape()) +
@@ -49,35 +50,38 @@ Var<4, B> upsample_conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, int fac
                    " [3, 3, c_in, c_out]");
   bool const learns_bias = biased && bias.wants_grad();
   Tape<B>& tape = x.tape();
-  auto const y = tape.make(kernel::upsample_conv2d_shape(x.shape(), weight.shape(), factor),
-                           x.wants_grad() || weight.wants_grad() || learns_bias);
-  tape.add_work(y.value.size() * (weight.value.size() / weight.shape()[3]));  // as conv2d of the up-sampled image
-  kernel::upsample_conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, y.value, factor);
+  detail::Epilogued<B> const result(tape, epilogue, kernel::upsample_conv2d_shape(x.shape(), weight.shape(), factor),
+                                    x.wants_grad() || weight.wants_grad() || learns_bias);
+  tape.add_work(result.y.value.size() *
+                (weight.value.size() / weight.shape()[3]));  // as conv2d of the up-sampled image
+  kernel::upsample_conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, result.y.value, factor,
+                             result.kernel());
 
-  if (y.wants_grad())
+  auto const u = result.u;
+  if (u.wants_grad())
     tape.record(
-        "heliograd::upsample_conv2d", y,
+        "heliograd::upsample_conv2d", u,
         [=](Tape<B>& t) {
           Sink<4, B> const gx = x.wants_grad() ? t.into(x) : Sink<4, B>{};
           Sink<4, B> const gw = weight.wants_grad() ? t.into(weight) : Sink<4, B>{};
           Sink<1, B> const gb = learns_bias ? t.into(bias) : Sink<1, B>{};
-          kernel::upsample_conv2d_backward<B>(t.workspace(), x.value, weight.value, y.grad(), gx, gw, gb, factor);
+          kernel::upsample_conv2d_backward<B>(t.workspace(), x.value, weight.value, u.grad(), gx, gw, gb, factor);
         },
-        [=](Tape<B>& t, Var<4, B> gy) {
+        [=](Tape<B>& t, Var<4, B> gu) {
           detail::UpsampleConv2dForm const form{factor};
           if (t.wants(x))
-            t.deliver(x, trilinear<0>("heliograd::upsample_conv2d_backward_data", form, x.shape(), weight, gy));
+            t.deliver(x, trilinear<0>("heliograd::upsample_conv2d_backward_data", form, x.shape(), weight, gu));
           if (t.wants(weight))
-            t.deliver(weight, trilinear<1>("heliograd::upsample_conv2d_backward_weight", form, weight.shape(), x, gy));
-          if (learns_bias && t.wants(bias)) t.deliver(bias, channel_sum(gy));
+            t.deliver(weight, trilinear<1>("heliograd::upsample_conv2d_backward_weight", form, weight.shape(), x, gu));
+          if (learns_bias && t.wants(bias)) t.deliver(bias, channel_sum(gu));
         });
-  return y;
+  return result.recorded();
 }
 
 /// The same without a bias.
 template <class B>
-Var<4, B> upsample_conv2d(Var<4, B> x, Var<4, B> weight, int factor) {
-  return upsample_conv2d(x, weight, Var<1, B>{}, factor);
+Var<4, B> upsample_conv2d(Var<4, B> x, Var<4, B> weight, int factor, Epilogue<B> const& epilogue = {}) {
+  return upsample_conv2d(x, weight, Var<1, B>{}, factor, epilogue);
 }
 
 }  // namespace heliograd::inline HELIOGRAD_ABI

@@ -139,6 +139,14 @@ class Tape {
     return var;
   }
 
+  /// A value that no memory holds, between two steps that are computed as one. It has a gradient, if it wants one.
+  template <int Rank>
+  Var<Rank, B> unstored(Shape<Rank> const& shape, bool wants_grad) {
+    auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(static_cast<scalar_type*>(nullptr), shape));
+    if (recording_ && wants_grad) var.slot = host_.template make<Slot>();
+    return var;
+  }
+
   /// The same value without its history: no gradient flows back through it.
   template <int Rank>
   Var<Rank, B> detach(Var<Rank, B> x) {
@@ -237,7 +245,7 @@ class Tape {
   template <int Rank>
   Sink<Rank, B> into(Var<Rank, B> const& x) {
     Slot& slot = *x.slot;
-    if (!slot.data) slot.data = static_cast<scalar_type*>(gradients_.take(x.value.size() * sizeof(scalar_type)));
+    if (!slot.data) slot.data = static_cast<scalar_type*>(gradients_.take(x.shape().size() * sizeof(scalar_type)));
     Sink<Rank, B> const sink{x.grad(), slot.reached ? scalar_type(1) : scalar_type(0)};
     slot.reached = true;
     return sink;
@@ -251,6 +259,14 @@ class Tape {
     x.slot->data = y.slot->data;
     y.slot->taken = true;
     return into(x);
+  }
+
+  /// For a pullback of `y` that adds y's gradient to that of x as it is. If that needs no memory of its own, none is moved. The
+  /// pullback may still read `y.grad()`, but must not write there.
+  template <int Rank>
+  void pass_on(Var<Rank, B> const& x, Var<Rank, B> const& y) {
+    auto const sink = into_over(x, y);
+    if (sink.out.data() != y.grad().data()) accumulate(workspace_, sink, y.grad());
   }
 
   /// Keeps the gradient of `x` readable until clear(), and its value.
@@ -439,7 +455,7 @@ class Tape {
   Output output(char const* name, Var<Rank, B> const& y) {
     expect(y.wants_grad(), std::string("Tape::record: the output of ") + name + " wants no gradient");
     auto* const shape = host_.template make<Shape<Rank>>(y.shape());
-    std::size_t const bytes = y.value.size() * sizeof(scalar_type);
+    std::size_t const bytes = shape->size() * sizeof(scalar_type);
     return {y.slot,
             shape->extent.data(),
             Rank,
@@ -505,7 +521,7 @@ class Tape {
 #if HELIOGRAD_CHECKS
   /// Of the bytes that lie somewhere; waits for them.
   std::uint64_t fingerprint(void const* data, std::size_t bytes) {
-    if (dry() || bytes == 0) return 0;
+    if (dry() || data == nullptr || bytes == 0) return 0;
     std::vector<std::byte> seen(bytes);
     copy_flat<Kokkos::HostSpace, memory_space>(exec(), seen.data(), static_cast<std::byte const*>(data), bytes);
     exec().fence("heliograd::Tape: fingerprint");
