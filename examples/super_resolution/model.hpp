@@ -63,7 +63,9 @@ struct SuperResolution {
   /// of field_unit_gauss.
   hg::Var<4, B> encode(hg::Var<4, B> x, hg::nn::Mode const& mode) const {
     auto& tape = x.tape();
-    auto y = rectified(encoder.prelu, encoder.first(x), mode);  // [n, h, w, 64]
+    auto y = rectified(tape, encoder.prelu, mode, [&](hg::Epilogue<B> const& epilogue) {
+      return encoder.first(x, epilogue);  // [n, h, w, 64]
+    });
     for (hg::nn::ResidualBlock<B> const& block : encoder.blocks) {
       auto const z = block(y);
       tape.done_with(y);
@@ -77,13 +79,12 @@ struct SuperResolution {
   /// [n, h, w, 64] -> [n, scale*h, scale*w, 1]
   hg::Var<4, B> decode(hg::Var<4, B> features, hg::nn::Mode const& mode) const {
     auto& tape = features.tape();
-    hg::Var<4, B> y;
-    if (upsampling == Upsampling::fused) {
-      y = hg::upsample_conv2d(features, tape.watch(decoder.first.weight), tape.watch(decoder.first.bias), scale);
-    } else {
-      y = decoder.first(hg::resample(features, static_cast<std::size_t>(scale)));
-    }
-    auto const rectifiers = rectified(decoder.prelu, y, mode);
+    auto const rectifiers = rectified(tape, decoder.prelu, mode, [&](hg::Epilogue<B> const& epilogue) {
+      if (upsampling == Upsampling::plain)
+        return decoder.first(hg::resample(features, static_cast<std::size_t>(scale)), epilogue);
+      return hg::upsample_conv2d(features, tape.watch(decoder.first.weight), tape.watch(decoder.first.bias), scale,
+                                 epilogue);
+    });
     auto const z = decoder.last(rectifiers);
     tape.done_with(rectifiers);
     return z;
@@ -94,11 +95,14 @@ struct SuperResolution {
   }
 
  private:
-  /// The dropout and the rectifier behind a convolution, whose result nobody else reads.
-  hg::Var<4, B> rectified(hg::nn::PRelu<B> const& prelu, hg::Var<4, B> u, hg::nn::Mode const& mode) const {
-    auto& tape = u.tape();
+  /// A convolution, `conv(epilogue)`, with the dropout and the rectifier behind it: in one, where nothing is dropped.
+  template <class Conv>
+  hg::Var<4, B> rectified(hg::Tape<B>& tape, hg::nn::PRelu<B> const& prelu, hg::nn::Mode const& mode,
+                          Conv const& conv) const {
+    if (!dropout.drops(mode)) return conv({.slope = tape.watch(prelu.slope)});
+    auto const u = conv({});
     auto const kept = dropout(u, mode);
-    if (kept.value.data() != u.value.data()) tape.done_with(u);
+    tape.done_with(u);
     return prelu(tape.spend(kept));
   }
 };

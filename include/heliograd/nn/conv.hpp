@@ -11,7 +11,7 @@
 
 namespace heliograd::inline HELIOGRAD_ABI::nn {
 
-/// A convolution with weights of its own.
+/// A convolution with weights of its own. What follows it, a rectifier or a sum, may be its epilogue: `conv(x, {.negative_slope = 0.2})`.
 template <class B>
 struct Conv2d {
   Param<4, B> weight;  ///< [kh, kw, c_in, c_out]
@@ -19,9 +19,9 @@ struct Conv2d {
   Conv2dOptions options;
   HELIOGRAD_FIELDS(weight, bias, options)
 
-  Var<4, B> operator()(Var<4, B> x) const {
+  Var<4, B> operator()(Var<4, B> x, Epilogue<B> const& epilogue = {}) const {
     Tape<B>& tape = x.tape();
-    return conv2d(x, tape.watch(weight), tape.watch(bias), options);
+    return conv2d(x, tape.watch(weight), tape.watch(bias), options, epilogue);
   }
 };
 
@@ -33,9 +33,9 @@ struct ConvTranspose2d {
   ConvTranspose2dOptions options;
   HELIOGRAD_FIELDS(weight, bias, options)
 
-  Var<4, B> operator()(Var<4, B> x) const {
+  Var<4, B> operator()(Var<4, B> x, Epilogue<B> const& epilogue = {}) const {
     Tape<B>& tape = x.tape();
-    return conv_transpose2d(x, tape.watch(weight), tape.watch(bias), options);
+    return conv_transpose2d(x, tape.watch(weight), tape.watch(bias), options, epilogue);
   }
 };
 
@@ -47,9 +47,9 @@ struct UpsampleConv2d {
   int factor = 2;
   HELIOGRAD_FIELDS(weight, bias, factor)
 
-  Var<4, B> operator()(Var<4, B> x) const {
+  Var<4, B> operator()(Var<4, B> x, Epilogue<B> const& epilogue = {}) const {
     Tape<B>& tape = x.tape();
-    return upsample_conv2d(x, tape.watch(weight), tape.watch(bias), factor);
+    return upsample_conv2d(x, tape.watch(weight), tape.watch(bias), factor, epilogue);
   }
 };
 

@@ -13,9 +13,11 @@ struct Dropout {
   double probability = 0.5;
   HELIOGRAD_FIELDS(probability)
 
+  bool drops(Mode const& mode) const { return mode.random() && probability > 0; }
+
   template <int Rank, class B>
   Var<Rank, B> operator()(Var<Rank, B> x, Mode const& mode) const {
-    return mode.random() && probability > 0 ? dropout(x, probability, mode.rng().fork()) : x;
+    return drops(mode) ? dropout(x, probability, mode.rng().fork()) : x;
   }
 };
 

@@ -8,7 +8,6 @@
 
 #include <heliograd/nn/conv.hpp>
 #include <heliograd/nn/norm.hpp>
-#include <heliograd/op/activation.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::nn {
 
@@ -53,11 +52,9 @@ struct PatchDiscriminator {
   std::vector<Var<4, B>> features(Var<4, B> x, Mode const& mode) const {
     std::vector<Var<4, B>> maps;
     for (std::size_t i = 0; i < stages.size(); ++i) {
-      x = stages[i].conv(x);
       bool const plain = options.norm == DiscriminatorNorm::none || i == 0;
-      if (plain)
-        x = leaky_relu(x, options.norm_options.negative_slope);
-      else
+      x = stages[i].conv(x, {.negative_slope = plain ? options.norm_options.negative_slope : 1});
+      if (!plain)
         x = options.norm == DiscriminatorNorm::batch ? stages[i].norm(x, mode) : instance_norm(x, options.norm_options);
       maps.push_back(x);
     }

@@ -5,12 +5,11 @@
 
 #include <heliograd/nn/activation.hpp>
 #include <heliograd/nn/conv.hpp>
-#include <heliograd/op/arithmetic.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI::nn {
 
 /// Two convolutions, each followed by its rectifier, beside the identity: x + prelu(conv(prelu(conv(x)))). Nothing is applied
-/// after the sum.
+/// after the sum. Computed as two convolutions with epilogues.
 template <class B>
 struct ResidualBlock {
   Conv2d<B> conv1;
@@ -21,11 +20,9 @@ struct ResidualBlock {
 
   Var<4, B> operator()(Var<4, B> x) const {
     Tape<B>& tape = x.tape();
-    auto const first = prelu1(tape.spend(conv1(x)));
-    auto const second = prelu2(tape.spend(conv2(first)));
+    auto const first = conv1(x, {.slope = tape.watch(prelu1.slope)});
+    auto const y = conv2(first, {.slope = tape.watch(prelu2.slope), .residual = x});
     tape.done_with(first);
-    auto const y = x + second;
-    tape.done_with(second);
     return y;
   }
 };
