@@ -44,7 +44,7 @@ struct Pair {
     auto const loss = hg::make_tensor<B>("loss", hg::Shape<0>{});
     auto const one = hg::make_tensor<B>("one", hg::Shape<0>{});
     auto const gx = hg::make_tensor<B>("gx", hg::shape_of(x));
-    auto const slopes = hg::make_tensor<B>("slopes", hg::Shape{hg::kernel::ssim_slope_count(x)});
+    auto const slopes = hg::make_tensor<B>("slopes", hg::Shape{hg::kernel::ssim_slope_count(x, options)});
     hg::fill(ws.exec(), one, T(1));
     hg::fill(ws.exec(), gx, static_cast<T>(before));
     hg::fill(ws.exec(), slopes, std::numeric_limits<T>::quiet_NaN());

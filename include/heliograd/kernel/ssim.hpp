@@ -59,14 +59,10 @@ struct SsimWindow {
   Kokkos::Array<T, ssim_window> weight;
   T c1;
   T c2;
-  T fold;  ///< max(v, fold v) is what the luminance compares: v, or |v|
-  bool magnitude;
 
   explicit SsimWindow(SsimOptions const& options)
       : c1(static_cast<T>(options.k1 * options.data_range * options.k1 * options.data_range)),
-        c2(static_cast<T>(options.k2 * options.data_range * options.k2 * options.data_range)),
-        fold(options.luminance_of_magnitude ? T(-1) : T(1)),
-        magnitude(options.luminance_of_magnitude) {
+        c2(static_cast<T>(options.k2 * options.data_range * options.k2 * options.data_range)) {
     double exact[ssim_window];
     double sum = 0;
     for (int k = 0; k < ssim_window; ++k) {
@@ -103,116 +99,159 @@ struct Lanes<Simd<T>> {
   }
 };
 
-/// Weighted means over a part of a window, and second moments about them.
+/// Weighted means over a part of a window, and second moments about them. Of the magnitudes there are means where the luminance
+/// compares them; else it compares the means of the images.
 template <class V>
 struct SsimMoments {
-  V mean_x, mean_y;    ///< of the images, from the reference
-  V light_x, light_y;  ///< of what the luminance compares
+  V mean_x, mean_y;  ///< of the images, from the reference
   V xx, yy, xy;
+  V light_x, light_y;  ///< of the magnitudes
 
-  static constexpr int count = 7;
+  KOKKOS_FUNCTION static constexpr int count(bool magnitude) { return magnitude ? 7 : 5; }
 };
 
-/// What the means of one column of windows are measured from: any number near them, the same for all rows.
+/// What the means of one column of windows are measured from: any number near them, the same for all rows. It is the one nearest to
+/// zero of a row of the middle window: where signs are mixed and means cancel, it must not bring digits of its own.
 template <class V>
 struct SsimReference {
   V x, y;
 };
+
+/// The one nearer to zero; a number that is not finite loses.
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T nearer_to_zero(T a, T b) {
+  return (b < T(0) ? -b : b) < (a < T(0) ? -a : a) ? b : a;
+}
 
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION T finite_or_zero(T value) {
   return value - value <= T(0) ? value : T(0);  // of a dual as well
 }
 
+/// Where a reference begins.
+template <class T>
+KOKKOS_FUNCTION T far_from_zero() {
+  return T(Kokkos::Experimental::infinity_v<double>);
+}
+
 /// The moments of `ssim_window` numbers that lie `stride` apart.
-template <class V, class T>
+template <bool Magnitude, class V, class T>
 KOKKOS_FORCEINLINE_FUNCTION SsimMoments<V> moments_along_row(SsimWindow<T> const& window, SsimReference<V> const& from,
                                                              T const* x, T const* y, std::size_t stride) {
   using L = Lanes<V>;
-  V const fold(window.fold);
-  SsimMoments<V> m{V(T(0)), V(T(0)), V(T(0)), V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+  V const none(T(0));
+  SsimMoments<V> m{none, none, none, none, none, none, none};
+  V a[ssim_window], b[ssim_window];
+#pragma GCC unroll 11
   for (std::size_t k = 0; k < ssim_window; ++k) {
     V const w(window.weight[k]);
-    V const a = L::load(x + k * stride);
-    V const b = L::load(y + k * stride);
-    m.mean_x = L::multiply_add(w, a - from.x, m.mean_x);
-    m.mean_y = L::multiply_add(w, b - from.y, m.mean_y);
-    m.light_x = L::multiply_add(w, L::larger(a, fold * a), m.light_x);
-    m.light_y = L::multiply_add(w, L::larger(b, fold * b), m.light_y);
+    V const own = L::load(x + k * stride);
+    V const other = L::load(y + k * stride);
+    a[k] = own - from.x;
+    b[k] = other - from.y;
+    m.mean_x = L::multiply_add(w, a[k], m.mean_x);
+    m.mean_y = L::multiply_add(w, b[k], m.mean_y);
+    if constexpr (Magnitude) {
+      m.light_x = L::multiply_add(w, L::larger(own, -own), m.light_x);
+      m.light_y = L::multiply_add(w, L::larger(other, -other), m.light_y);
+    }
   }
+#pragma GCC unroll 11
   for (std::size_t k = 0; k < ssim_window; ++k) {
     V const w(window.weight[k]);
-    V const a = (L::load(x + k * stride) - from.x) - m.mean_x;
-    V const b = (L::load(y + k * stride) - from.y) - m.mean_y;
-    V const wa = w * a;
-    m.xx = L::multiply_add(wa, a, m.xx);
-    m.xy = L::multiply_add(wa, b, m.xy);
-    m.yy = L::multiply_add(w * b, b, m.yy);
+    V const da = a[k] - m.mean_x;
+    V const db = b[k] - m.mean_y;
+    V const wa = w * da;
+    m.xx = L::multiply_add(wa, da, m.xx);
+    m.xy = L::multiply_add(wa, db, m.xy);
+    m.yy = L::multiply_add(w * db, db, m.yy);
   }
   return m;
 }
 
 /// Joins the moments of rows; `at(k, moment)` is where row k's moment number `moment` is stored.
-template <class V, class T, class At>
+template <bool Magnitude, class V, class T, class At>
 KOKKOS_FORCEINLINE_FUNCTION SsimMoments<V> join_rows(SsimWindow<T> const& window, At const& at) {
   using L = Lanes<V>;
-  SsimMoments<V> m{V(T(0)), V(T(0)), V(T(0)), V(T(0)), V(T(0)), V(T(0)), V(T(0))};
+  V const none(T(0));
+  SsimMoments<V> m{none, none, none, none, none, none, none};
+  V a[ssim_window], b[ssim_window];
+#pragma GCC unroll 11
   for (std::size_t k = 0; k < ssim_window; ++k) {
     V const w(window.weight[k]);
-    m.mean_x = L::multiply_add(w, L::load(at(k, 0)), m.mean_x);
-    m.mean_y = L::multiply_add(w, L::load(at(k, 1)), m.mean_y);
-    m.light_x = L::multiply_add(w, L::load(at(k, 2)), m.light_x);
-    m.light_y = L::multiply_add(w, L::load(at(k, 3)), m.light_y);
+    a[k] = L::load(at(k, 0));
+    b[k] = L::load(at(k, 1));
+    m.mean_x = L::multiply_add(w, a[k], m.mean_x);
+    m.mean_y = L::multiply_add(w, b[k], m.mean_y);
+    if constexpr (Magnitude) {
+      m.light_x = L::multiply_add(w, L::load(at(k, 5)), m.light_x);
+      m.light_y = L::multiply_add(w, L::load(at(k, 6)), m.light_y);
+    }
   }
+#pragma GCC unroll 11
   for (std::size_t k = 0; k < ssim_window; ++k) {
     V const w(window.weight[k]);
-    V const a = L::load(at(k, 0)) - m.mean_x;
-    V const b = L::load(at(k, 1)) - m.mean_y;
-    m.xx = L::multiply_add(w, L::multiply_add(a, a, L::load(at(k, 4))), m.xx);
-    m.yy = L::multiply_add(w, L::multiply_add(b, b, L::load(at(k, 5))), m.yy);
-    m.xy = L::multiply_add(w, L::multiply_add(a, b, L::load(at(k, 6))), m.xy);
+    V const da = a[k] - m.mean_x;
+    V const db = b[k] - m.mean_y;
+    m.xx = L::multiply_add(w, L::multiply_add(da, da, L::load(at(k, 2))), m.xx);
+    m.yy = L::multiply_add(w, L::multiply_add(db, db, L::load(at(k, 3))), m.yy);
+    m.xy = L::multiply_add(w, L::multiply_add(da, db, L::load(at(k, 4))), m.xy);
   }
   return m;
 }
 
-template <class V, class T>
+template <bool Magnitude, class V, class T>
 KOKKOS_FORCEINLINE_FUNCTION void store_moments(SsimMoments<V> const& m, T* to, std::size_t stride) {
   using L = Lanes<V>;
   L::store(m.mean_x, to);
   L::store(m.mean_y, to + stride);
-  L::store(m.light_x, to + 2 * stride);
-  L::store(m.light_y, to + 3 * stride);
-  L::store(m.xx, to + 4 * stride);
-  L::store(m.yy, to + 5 * stride);
-  L::store(m.xy, to + 6 * stride);
+  L::store(m.xx, to + 2 * stride);
+  L::store(m.yy, to + 3 * stride);
+  L::store(m.xy, to + 4 * stride);
+  if constexpr (Magnitude) {
+    L::store(m.light_x, to + 5 * stride);
+    L::store(m.light_y, to + 6 * stride);
+  }
 }
 
 /// The similarity in one window and what its gradient at a pixel q of the first image is made of: with the window's weight
-/// at q, constant + own x_q + other y_q + light (x_q or |x_q|)'.
+/// at q, constant + own x_q + other y_q, and light sign(x_q) where the luminance compares magnitudes.
 template <class V>
 struct SsimValue {
   V similarity;
   V constant, own, other, light;
 
-  static constexpr int slopes = 4;
+  KOKKOS_FUNCTION static constexpr int slopes(bool magnitude) { return magnitude ? 4 : 3; }
 };
 
-template <class V, class T>
+/// a / b with the error of a division, from what 1 / b is.
+template <class V>
+KOKKOS_FORCEINLINE_FUNCTION V quotient(V a, V b, V inverse) {
+  V const near = a * inverse;
+  return Lanes<V>::multiply_add(Lanes<V>::multiply_add(-b, near, a), inverse, near);
+}
+
+template <bool Magnitude, class V, class T>
 KOKKOS_FORCEINLINE_FUNCTION SsimValue<V> similarity(SsimWindow<T> const& window, SsimReference<V> const& from,
                                                     SsimMoments<V> const& m) {
   V const two(T(2));
   V const c1(window.c1);
   V const c2(window.c2);
-  V const light_sum = m.light_x * m.light_x + m.light_y * m.light_y + c1;
-  V const luminance = (two * (m.light_x * m.light_y) + c1) / light_sum;
+  V const mean_x = from.x + m.mean_x, mean_y = from.y + m.mean_y;
+  V const light_x = Magnitude ? m.light_x : mean_x, light_y = Magnitude ? m.light_y : mean_y;
+  V const light_sum = light_x * light_x + light_y * light_y + c1;
+  V const by_light = V(T(1)) / light_sum;
+  V const luminance = quotient(V(two * (light_x * light_y) + c1), light_sum, by_light);
   V const variance_sum = m.xx + m.yy + c2;
-  V const structure = (two * m.xy + c2) / variance_sum;
+  V const by_variance = V(T(1)) / variance_sum;
+  V const structure = quotient(V(two * m.xy + c2), variance_sum, by_variance);
   SsimValue<V> v;
   v.similarity = luminance * structure;
-  v.other = two * luminance / variance_sum;
+  v.other = two * luminance * by_variance;
   v.own = -(v.other * structure);
-  v.constant = -(v.own * (from.x + m.mean_x) + v.other * (from.y + m.mean_y));
-  v.light = two * structure * (m.light_y - luminance * m.light_x) / light_sum;
+  v.light = two * structure * (light_y - luminance * light_x) * by_light;
+  v.constant = -(v.own * mean_x + v.other * mean_y);
+  if (!Magnitude) v.constant = v.constant + v.light;
   return v;
 }
 
@@ -232,8 +271,8 @@ struct SsimGeometry {
 
 /// An image cut into tiles that a host core computes out of its cache.
 struct SsimTiles {
-  static constexpr std::size_t most_rows = 64;
-  static constexpr std::size_t most_columns = 128;
+  static constexpr std::size_t most_rows = 128;
+  static constexpr std::size_t most_columns = 64;
 
   std::size_t rows, columns;            ///< of the result
   std::size_t tile_rows, tile_columns;  ///< of one tile; the last ones may be smaller
@@ -275,16 +314,24 @@ template <class T, class Body>
   if (e < count) body.template operator()<Simd<T>>(count - size);
 }
 
+/// Asks for numbers that are wanted soon: rows of tiles are too short for the processor to see what comes next.
+template <class T>
+[[gnu::always_inline]] inline void fetch_ahead(T const* from, std::size_t count) {
+  constexpr std::size_t line = 64 / sizeof(T);
+  for (std::size_t e = 0; e < count; e += line) __builtin_prefetch(from + e);
+  __builtin_prefetch(from + count - 1);
+}
+
 /// Where the forward pass leaves its results; whatever is null is left out.
 template <class T>
 struct SsimResults {
   T* map = nullptr;        ///< [n, h - 10, w - 10, c]
-  T* slopes = nullptr;     ///< four maps with margins
+  T* slopes = nullptr;     ///< maps with margins, as many as there are slopes
   double* sums = nullptr;  ///< one per tile (hosts)
 };
 
 /// One tile on a host: rows of moments stream through a ring as high as the window.
-template <class T>
+template <class T, bool Magnitude>
 struct SsimTile {
   SsimWindow<T> window;
   SsimGeometry g;
@@ -293,11 +340,12 @@ struct SsimTile {
   T const* y;
   SsimResults<T> results;
 
+  static constexpr int slopes = SsimValue<T>::slopes(Magnitude);
+
   void operator()(std::size_t item) const {
     constexpr std::size_t width = SsimTiles::most_columns;
-    constexpr std::size_t moments = SsimMoments<T>::count;
-    T ring[ssim_window][moments][width];
-    T reference[2][width];
+    alignas(Simd<T>) T ring[ssim_window][SsimMoments<T>::count(Magnitude)][width];
+    alignas(Simd<T>) T reference[2][width];
     T values[width];
     double lane[16] = {};
     SsimWindow<T> const win = window;
@@ -307,11 +355,9 @@ struct SsimTile {
     if (results.slopes) clear_margins(tile);
 
     std::size_t const middle =
-        (tile.image * g.height + tile.top + tile.rows / 2 + ssim_window / 2) * g.row() + tile.left + g.margin() / 2;
-    for (std::size_t e = 0; e < tile.columns; ++e) {
-      reference[0][e] = finite_or_zero(x[middle + e]);
-      reference[1][e] = finite_or_zero(y[middle + e]);
-    }
+        (tile.image * g.height + tile.top + tile.rows / 2 + ssim_window / 2) * g.row() + tile.left;
+    find_reference(x + middle, tile.columns, reference[0]);
+    find_reference(y + middle, tile.columns, reference[1]);
     auto const reference_at = [&]<class V>(std::size_t e) {
       return SsimReference<V>{Lanes<V>::load(reference[0] + e), Lanes<V>::load(reference[1] + e)};
     };
@@ -319,10 +365,14 @@ struct SsimTile {
     for (std::size_t row = 0; row < tile.rows + ssim_window - 1; ++row) {
       std::size_t const from = (tile.image * g.height + tile.top + row) * g.row() + tile.left;
       T* const into = ring[row % ssim_window][0];
+      if (row + ssim_window < tile.rows + 2 * (ssim_window - 1)) {
+        fetch_ahead(x + from + g.row(), tile.columns + g.margin());
+        fetch_ahead(y + from + g.row(), tile.columns + g.margin());
+      }
       across_row<T>(tile.columns, [&]<class V>(std::size_t e) {
-        store_moments(
-            moments_along_row<V>(win, reference_at.template operator()<V>(e), x + from + e, y + from + e, channels),
-            into + e, width);
+        store_moments<Magnitude>(moments_along_row<Magnitude, V>(win, reference_at.template operator()<V>(e),
+                                                                 x + from + e, y + from + e, channels),
+                                 into + e, width);
       });
       if (row + 1 < ssim_window) continue;
 
@@ -330,18 +380,18 @@ struct SsimTile {
       std::size_t const window_row = tile.image * g.window_rows() + tile.top + first;
       T const* of_row[ssim_window];
       for (std::size_t k = 0; k < ssim_window; ++k) of_row[k] = ring[(first + k) % ssim_window][0];
-      T* const slopes = results.slopes ? results.slopes + window_row * g.slope_row() + g.margin() + tile.left : nullptr;
+      T* const slope = results.slopes ? results.slopes + window_row * g.slope_row() + g.margin() + tile.left : nullptr;
       across_row<T>(tile.columns, [&]<class V>(std::size_t e) {
         using L = Lanes<V>;
-        auto const m =
-            join_rows<V>(win, [&](std::size_t k, std::size_t moment) { return of_row[k] + moment * width + e; });
-        auto const v = similarity(win, reference_at.template operator()<V>(e), m);
+        auto const m = join_rows<Magnitude, V>(
+            win, [&](std::size_t k, std::size_t moment) { return of_row[k] + moment * width + e; });
+        auto const v = similarity<Magnitude>(win, reference_at.template operator()<V>(e), m);
         L::store(v.similarity, values + e);
-        if (slopes) {
-          L::store(v.constant, slopes + e);
-          L::store(v.own, slopes + map + e);
-          L::store(v.other, slopes + 2 * map + e);
-          L::store(v.light, slopes + 3 * map + e);
+        if (slope) {
+          L::store(v.constant, slope + e);
+          L::store(v.own, slope + map + e);
+          L::store(v.other, slope + 2 * map + e);
+          if constexpr (Magnitude) L::store(v.light, slope + 3 * map + e);
         }
       });
       if (results.map) {
@@ -358,10 +408,19 @@ struct SsimTile {
     if (results.sums) results.sums[item] = lane[0];
   }
 
+  void find_reference(T const* from, std::size_t columns, T* reference) const {
+    for (std::size_t e = 0; e < columns; ++e) reference[e] = far_from_zero<T>();
+    for (std::size_t k = 0; k < ssim_window; ++k) {
+      HELIOGRAD_INDEPENDENT_LOOP
+      for (std::size_t e = 0; e < columns; ++e) reference[e] = nearer_to_zero(reference[e], from[k * g.channels + e]);
+    }
+    for (std::size_t e = 0; e < columns; ++e) reference[e] = finite_or_zero(reference[e]);
+  }
+
   void clear_margins(SsimTiles::Tile const& tile) const {
     bool const first = tile.left == 0;
     bool const last = tile.left + tile.columns == g.window_row();
-    for (std::size_t k = 0; k < SsimValue<T>::slopes; ++k)
+    for (std::size_t k = 0; k < slopes; ++k)
       for (std::size_t row = 0; row < tile.rows; ++row) {
         T* const to =
             results.slopes + k * g.slope_map() + (tile.image * g.window_rows() + tile.top + row) * g.slope_row();
@@ -373,16 +432,21 @@ struct SsimTile {
   }
 };
 
-/// The reference of a column of windows, for devices: the image's middle row.
+/// The reference of a column of windows, for devices: from the image's middle row.
 template <class T>
 KOKKOS_FUNCTION SsimReference<T> middle_reference(SsimGeometry const& g, T const* x, T const* y, std::size_t image,
                                                   std::size_t column) {
-  std::size_t const at = (image * g.height + g.height / 2) * g.row() + column + g.margin() / 2;
-  return {finite_or_zero(x[at]), finite_or_zero(y[at])};
+  std::size_t const at = (image * g.height + g.height / 2) * g.row() + column;
+  SsimReference<T> from{far_from_zero<T>(), far_from_zero<T>()};
+  for (std::size_t k = 0; k < ssim_window; ++k) {
+    from.x = nearer_to_zero(from.x, x[at + k * g.channels]);
+    from.y = nearer_to_zero(from.y, y[at + k * g.channels]);
+  }
+  return {finite_or_zero(from.x), finite_or_zero(from.y)};
 }
 
 /// For devices: the moments of one stretch of a row...
-template <class T>
+template <class T, bool Magnitude>
 struct SsimRowElement {
   SsimWindow<T> window;
   SsimGeometry g;
@@ -394,13 +458,13 @@ struct SsimRowElement {
     std::size_t const column = i % g.window_row();
     std::size_t const at = row * g.row() + column;
     auto const from = middle_reference(g, x, y, row / g.height, column);
-    store_moments(moments_along_row<T>(window, from, x + at, y + at, g.channels), moments + i,
-                  g.images * g.height * g.window_row());
+    store_moments<Magnitude>(moments_along_row<Magnitude, T>(window, from, x + at, y + at, g.channels), moments + i,
+                             g.images * g.height * g.window_row());
   }
 };
 
 /// ... and the similarity in one window.
-template <class T>
+template <class T, bool Magnitude>
 struct SsimElement {
   SsimWindow<T> window;
   SsimGeometry g;
@@ -424,7 +488,8 @@ struct SsimElement {
     std::size_t const image = window_row / g.window_rows();
     std::size_t const row = image * g.height + window_row % g.window_rows();
     At const at{moments + row * g.window_row() + column, g.window_row(), g.images * g.height * g.window_row()};
-    auto const v = similarity(window, middle_reference(g, x, y, image, column), join_rows<T>(window, at));
+    auto const v =
+        similarity<Magnitude>(window, middle_reference(g, x, y, image, column), join_rows<Magnitude, T>(window, at));
     results.map[i] = v.similarity;
     if (!results.slopes) return;
     std::size_t const map = g.slope_map();
@@ -432,7 +497,7 @@ struct SsimElement {
     to[0] = v.constant;
     to[map] = v.own;
     to[2 * map] = v.other;
-    to[3 * map] = v.light;
+    if constexpr (Magnitude) to[3 * map] = v.light;
   }
 };
 
@@ -459,33 +524,38 @@ struct StoreSsimLoss {
   }
 };
 
-/// The windowed sums of the four slope maps. The window is symmetric, hence its own adjoint.
-template <class V>
+/// The windowed sums of the slope maps. The window is symmetric, hence its own adjoint.
+template <class V, bool Magnitude>
 struct SsimSlopes {
-  V value[SsimValue<V>::slopes];
+  static constexpr int maps = SsimValue<V>::slopes(Magnitude);
+  V value[maps];
 };
 
-template <class V, class T, class At>
-KOKKOS_FORCEINLINE_FUNCTION SsimSlopes<V> gather(SsimWindow<T> const& window, std::size_t first, std::size_t last,
-                                                 At const& at) {
+template <bool Magnitude, class V, class T, class At>
+KOKKOS_FORCEINLINE_FUNCTION SsimSlopes<V, Magnitude> gather(SsimWindow<T> const& window, std::size_t first,
+                                                            std::size_t last, At const& at) {
   using L = Lanes<V>;
-  SsimSlopes<V> s{{V(T(0)), V(T(0)), V(T(0)), V(T(0))}};
+  SsimSlopes<V, Magnitude> s;
+  for (V& value : s.value) value = V(T(0));
+#pragma GCC unroll 11
   for (std::size_t k = first; k < last; ++k) {
     V const w(window.weight[k]);
-    for (std::size_t map = 0; map < SsimValue<V>::slopes; ++map)
-      s.value[map] = L::multiply_add(w, L::load(at(k, map)), s.value[map]);
+    for (std::size_t map = 0; map < s.maps; ++map) s.value[map] = L::multiply_add(w, L::load(at(k, map)), s.value[map]);
   }
   return s;
 }
 
 /// The gradient of the mean similarity at one pixel, from the sums over the windows it is in.
-template <class V, class T>
-KOKKOS_FORCEINLINE_FUNCTION V ssim_gradient(SsimWindow<T> const& window, SsimSlopes<V> const& s, V x, V y) {
-  V const light = window.magnitude ? Lanes<V>::sign(x) * s.value[3] : s.value[3];
-  return s.value[0] + s.value[1] * x + s.value[2] * y + light;
+template <bool Magnitude, class V>
+KOKKOS_FORCEINLINE_FUNCTION V ssim_gradient(SsimSlopes<V, Magnitude> const& s, V x, V y) {
+  V const gradient = s.value[0] + s.value[1] * x + s.value[2] * y;
+  if constexpr (Magnitude)
+    return gradient + Lanes<V>::sign(x) * s.value[3];
+  else
+    return gradient;
 }
 
-template <class B>
+template <class B, bool Magnitude>
 struct SsimBackwardTile {
   using T = typename B::scalar_type;
   SsimWindow<T> window;
@@ -499,8 +569,9 @@ struct SsimBackwardTile {
 
   void operator()(std::size_t item) const {
     constexpr std::size_t width = SsimTiles::most_columns;
-    constexpr std::size_t maps = SsimValue<T>::slopes;
-    T ring[ssim_window][maps][width];
+    constexpr std::size_t maps = SsimValue<T>::slopes(Magnitude);
+    alignas(Simd<T>) T ring[ssim_window][maps][width];
+    alignas(Simd<T>) T const outside[maps][width] = {};
     SsimWindow<T> const win = window;
     auto const tile = tiles.tile(item);
     std::size_t const channels = g.channels;
@@ -517,8 +588,11 @@ struct SsimBackwardTile {
       for (; next < last; ++next) {
         T const* const from = slopes + (tile.image * g.window_rows() + next) * g.slope_row() + tile.left;
         T* const into = ring[next % ssim_window][0];
+        if (next + 1 < g.window_rows())
+          for (std::size_t which = 0; which < maps; ++which)
+            fetch_ahead(from + which * map + g.slope_row(), tile.columns + g.margin());
         across_row<T>(tile.columns, [&]<class V>(std::size_t e) {
-          auto const s = gather<V>(win, 0, ssim_window, [&](std::size_t k, std::size_t which) {
+          auto const s = gather<Magnitude, V>(win, 0, ssim_window, [&](std::size_t k, std::size_t which) {
             return from + which * map + k * channels + e;
           });
           for (std::size_t which = 0; which < maps; ++which) Lanes<V>::store(s.value[which], into + which * width + e);
@@ -526,14 +600,19 @@ struct SsimBackwardTile {
       }
       std::size_t const pixel = (tile.image * g.height + row) * g.row() + tile.left;
       T* const out = gx.out.data() + pixel;
+      if (row + 1 < g.height) {
+        fetch_ahead(x + pixel + g.row(), tile.columns);
+        fetch_ahead(y + pixel + g.row(), tile.columns);
+      }
       T values[width];
+      T const* above[ssim_window];  // of the windows that begin k rows above this one, which weight k belongs to
+      for (std::size_t k = 0; k < ssim_window; ++k)
+        above[k] = row >= first + k && row - k < last ? ring[(row - k) % ssim_window][0] : outside[0];
       across_row<T>(tile.columns, [&]<class V>(std::size_t e) {
         using L = Lanes<V>;
-        // weight k belongs to the window that begins k rows above this one
-        auto const s = gather<V>(win, row - (last - 1), row - first + 1, [&](std::size_t k, std::size_t which) {
-          return ring[(row - k) % ssim_window][which] + e;
-        });
-        L::store(V(factor) * ssim_gradient(win, s, L::load(x + pixel + e), L::load(y + pixel + e)), values + e);
+        auto const s = gather<Magnitude, V>(
+            win, 0, ssim_window, [&](std::size_t k, std::size_t which) { return above[k] + which * width + e; });
+        L::store(V(factor) * ssim_gradient(s, L::load(x + pixel + e), L::load(y + pixel + e)), values + e);
       });
       if (beta == T(0))
         for (std::size_t e = 0; e < tile.columns; ++e) out[e] = values[e];
@@ -544,7 +623,7 @@ struct SsimBackwardTile {
 };
 
 /// For devices: the slopes filtered along a row...
-template <class T>
+template <class T, bool Magnitude>
 struct SsimBackwardRowElement {
   SsimWindow<T> window;
   SsimGeometry g;
@@ -562,8 +641,8 @@ struct SsimBackwardRowElement {
 
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
     At const at{slopes + i / g.row() * g.slope_row() + i % g.row(), g.channels, g.slope_map()};
-    auto const s = gather<T>(window, 0, ssim_window, at);
-    for (std::size_t which = 0; which < SsimValue<T>::slopes; ++which)
+    auto const s = gather<Magnitude, T>(window, 0, ssim_window, at);
+    for (std::size_t which = 0; which < s.maps; ++which)
       filtered[which * g.images * g.window_rows() * g.row() + i] = s.value[which];
   }
 };
@@ -578,9 +657,9 @@ struct SsimColumn {
 };
 
 /// The sums of the filtered slopes down the column of number i.
-template <class T>
-KOKKOS_FUNCTION SsimSlopes<T> ssim_column(SsimWindow<T> const& window, SsimGeometry const& g, T const* filtered,
-                                          std::size_t i) {
+template <bool Magnitude, class T>
+KOKKOS_FUNCTION SsimSlopes<T, Magnitude> ssim_column(SsimWindow<T> const& window, SsimGeometry const& g,
+                                                     T const* filtered, std::size_t i) {
   std::size_t const row = i / g.row() % g.height;
   std::size_t const image = i / (g.row() * g.height);
   std::size_t const begin = row + 1 > g.window_rows() ? row + 1 - g.window_rows() : 0;
@@ -588,11 +667,11 @@ KOKKOS_FUNCTION SsimSlopes<T> ssim_column(SsimWindow<T> const& window, SsimGeome
   // Only rows inside the map are read: k runs from begin.
   SsimColumn<T> const at{filtered + (image * g.window_rows() + row) * g.row() + i % g.row(), g.row(),
                          g.images * g.window_rows() * g.row()};
-  return gather<T>(window, begin, end, at);
+  return gather<Magnitude, T>(window, begin, end, at);
 }
 
 /// ... and the gradient of one number.
-template <class B>
+template <class B, bool Magnitude>
 struct SsimBackwardElement {
   using T = typename B::scalar_type;
   SsimWindow<T> window;
@@ -604,9 +683,9 @@ struct SsimBackwardElement {
   Sink<4, B> gx;
 
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
-    auto const s = ssim_column(window, g, filtered, i);
+    auto const s = ssim_column<Magnitude>(window, g, filtered, i);
     T const factor = static_cast<T>(-static_cast<double>(*gloss) / static_cast<double>(g.windows()));
-    gx.add(i, factor * ssim_gradient(window, s, x[i], y[i]));
+    gx.add(i, factor * ssim_gradient(s, x[i], y[i]));
   }
 };
 
@@ -624,7 +703,7 @@ struct SsimMotion {
 };
 
 /// How the gradient of one number changes: `SsimBackwardElement` of duals, of which the slope is delivered.
-template <class B>
+template <class B, bool Magnitude>
 struct SsimBendElement {
   using T = typename B::scalar_type;
   using Number = Dual<T, 1>;
@@ -637,12 +716,12 @@ struct SsimBendElement {
 
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
     T const factor = static_cast<T>(-1.0 / static_cast<double>(g.windows()));
-    gx.add(i, factor * ssim_gradient(window, ssim_column(window, g, filtered, i), x[i], y[i]).slope[0]);
+    gx.add(i, factor * ssim_gradient(ssim_column<Magnitude>(window, g, filtered, i), x[i], y[i]).slope[0]);
   }
 };
 
 /// Everything forward: the map, the slopes and the sum as far as they are wanted.
-template <class B, class Finish>
+template <bool Magnitude, class B, class Finish>
 void ssim_forward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& y,
                   SsimOptions const& options, SsimResults<typename B::scalar_type> results, Finish const& finish) {
   using T = typename B::scalar_type;
@@ -653,29 +732,84 @@ void ssim_forward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRe
     SsimTiles const tiles(g.window_rows(), g.window_row());
     std::size_t const count = g.images * tiles.per_image();
     results.sums = scope.template take<double>(count);
-    for_each_item(ws, "heliograd::ssim", count, SsimTile<T>{window, g, tiles, x.data(), y.data(), results});
+    for_each_item(ws, "heliograd::ssim", count, SsimTile<T, Magnitude>{window, g, tiles, x.data(), y.data(), results});
     reduce<1>(ws, "heliograd::ssim", 1, count, TileTerm{results.sums}, finish);
   } else {
     std::size_t const stretches = g.images * g.height * g.window_row();
-    T* const moments = scope.template take<T>(SsimMoments<T>::count * stretches);
+    T* const moments = scope.template take<T>(SsimMoments<T>::count(Magnitude) * stretches);
     if (!results.map) results.map = scope.template take<T>(g.windows());
     if (results.slopes) {
-      std::size_t const total = SsimValue<T>::slopes * g.slope_map();
+      std::size_t const total = SsimValue<T>::slopes(Magnitude) * g.slope_map();
       for_each_element(ws, "heliograd::ssim", total, heliograd::detail::Fill<T>{results.slopes, T(0)});
     }
-    for_each_item(ws, "heliograd::ssim", stretches, SsimRowElement<T>{window, g, x.data(), y.data(), moments});
-    for_each_item(ws, "heliograd::ssim", g.windows(), SsimElement<T>{window, g, x.data(), y.data(), moments, results});
+    for_each_item(ws, "heliograd::ssim", stretches,
+                  SsimRowElement<T, Magnitude>{window, g, x.data(), y.data(), moments});
+    for_each_item(ws, "heliograd::ssim", g.windows(),
+                  SsimElement<T, Magnitude>{window, g, x.data(), y.data(), moments, results});
     reduce<1>(ws, "heliograd::ssim", 1, g.windows(), MapTerm<T>{results.map}, finish);
   }
 }
 
+/// Everything backward.
+template <bool Magnitude, class B, class T = typename B::scalar_type>
+void ssim_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& y,
+                   SsimOptions const& options, T const* slopes, ConstTensorRef<0, B> const& gloss,
+                   Sink<4, B> const& gx) {
+  constexpr char const* label = "heliograd::ssim_backward";
+  SsimGeometry const g{x.extent(0), x.extent(1), x.extent(2), x.extent(3)};
+  SsimWindow<T> const window(options);
+  if constexpr (B::on_host) {
+    SsimTiles const tiles(g.height, g.row());
+    for_each_item(ws, label, g.images * tiles.per_image(),
+                  SsimBackwardTile<B, Magnitude>{window, g, tiles, x.data(), y.data(), slopes, gloss.data(), gx});
+  } else {
+    std::size_t const numbers = g.images * g.window_rows() * g.row();
+    auto scope = ws.scope();
+    T* const filtered = scope.template take<T>(SsimValue<T>::slopes(Magnitude) * numbers);
+    for_each_item(ws, label, numbers, SsimBackwardRowElement<T, Magnitude>{window, g, slopes, filtered});
+    for_each_item(ws, label, x.size(),
+                  SsimBackwardElement<B, Magnitude>{window, g, x.data(), y.data(), filtered, gloss.data(), gx});
+  }
+}
+
+/// The passes of a device with duals for numbers.
+template <bool Magnitude, class B>
+void ssim_bend(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& y,
+               ConstTensorRef<4, B> const& vx, ConstTensorRef<4, B> const& vy, SsimOptions const& options,
+               Sink<4, B> const& gx) {
+  using T = typename B::scalar_type;
+  using Number = Dual<T, 1>;
+  constexpr char const* label = "heliograd::ssim_bend";
+  constexpr std::size_t slopes = SsimValue<T>::slopes(Magnitude), moments_count = SsimMoments<T>::count(Magnitude);
+  SsimGeometry const g{x.extent(0), x.extent(1), x.extent(2), x.extent(3)};
+  SsimWindow<Number> const window(options);
+  std::size_t const stretches = g.images * g.height * g.window_row();
+  std::size_t const filtered_numbers = g.images * g.window_rows() * g.row();
+  auto scope = ws.scope();
+  Number* const xs = scope.template take<Number>(x.size());
+  Number* const ys = scope.template take<Number>(x.size());
+  Number* const moments = scope.template take<Number>(moments_count * stretches);
+  SsimResults<Number> const results{scope.template take<Number>(g.windows()),
+                                    scope.template take<Number>(slopes * g.slope_map())};
+  Number* const filtered = scope.template take<Number>(slopes * filtered_numbers);
+  for_each_element(ws, label, x.size(), SsimMotion<T>{x.data(), vx.data(), xs});
+  for_each_element(ws, label, x.size(), SsimMotion<T>{y.data(), vy.data(), ys});
+  for_each_element(ws, label, slopes * g.slope_map(), heliograd::detail::Fill<Number>{results.slopes, Number(T(0))});
+  for_each_element(ws, label, stretches, SsimRowElement<Number, Magnitude>{window, g, xs, ys, moments});
+  for_each_element(ws, label, g.windows(), SsimElement<Number, Magnitude>{window, g, xs, ys, moments, results});
+  for_each_element(ws, label, filtered_numbers,
+                   SsimBackwardRowElement<Number, Magnitude>{window, g, results.slopes, filtered});
+  for_each_element(ws, label, x.size(), SsimBendElement<B, Magnitude>{window, g, xs, ys, filtered, gx});
+}
+
 }  // namespace detail
 
-/// How many numbers the forward pass keeps for the backward pass: four maps a little larger than the image.
+/// How many numbers the forward pass keeps for the backward pass: three maps a little larger than the image, four with the
+/// luminance of magnitudes.
 template <class View>
-std::size_t ssim_slope_count(View const& x) {
+std::size_t ssim_slope_count(View const& x, SsimOptions const& options) {
   detail::SsimGeometry const g{x.extent(0), x.extent(1), x.extent(2), x.extent(3)};
-  return static_cast<std::size_t>(detail::SsimValue<float>::slopes) * g.slope_map();
+  return static_cast<std::size_t>(detail::SsimValue<float>::slopes(options.luminance_of_magnitude)) * g.slope_map();
 }
 
 /// map[n, h - 10, w - 10, c]: the similarity in every window. A NaN spoils the windows it is in, and no other.
@@ -684,18 +818,24 @@ void ssim_map(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4,
               SsimOptions const& options, TensorRef<4, B> const& map) {
   using T = typename B::scalar_type;
   auto scope = ws.scope();
-  T* const mean = scope.template take<T>(1);
-  detail::ssim_forward<B>(ws, x, y, options, {map.data()}, detail::StoreMean<T>{mean, 1.0});
+  detail::StoreMean<T> const finish{scope.template take<T>(1), 1.0};
+  if (options.luminance_of_magnitude)
+    detail::ssim_forward<true, B>(ws, x, y, options, {map.data()}, finish);
+  else
+    detail::ssim_forward<false, B>(ws, x, y, options, {map.data()}, finish);
 }
 
-/// loss = 1 - mean similarity. Unless null, `slopes` receives ssim_slope_count(x) numbers for the gradient of x.
+/// loss = 1 - mean similarity. Unless null, `slopes` receives ssim_slope_count(x, options) numbers for the gradient of x.
 template <class B>
 void ssim_loss(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& y,
                SsimOptions const& options, TensorRef<0, B> const& loss, typename B::scalar_type* slopes) {
   using T = typename B::scalar_type;
   detail::SsimGeometry const g{x.extent(0), x.extent(1), x.extent(2), x.extent(3)};
-  detail::ssim_forward<B>(ws, x, y, options, {nullptr, slopes},
-                          detail::StoreSsimLoss<T>{loss.data(), static_cast<double>(g.windows())});
+  detail::StoreSsimLoss<T> const finish{loss.data(), static_cast<double>(g.windows())};
+  if (options.luminance_of_magnitude)
+    detail::ssim_forward<true, B>(ws, x, y, options, {nullptr, slopes}, finish);
+  else
+    detail::ssim_forward<false, B>(ws, x, y, options, {nullptr, slopes}, finish);
 }
 
 /// gx = beta gx + gloss d(loss)/dx, from what ssim_loss kept.
@@ -703,22 +843,10 @@ template <class B>
 void ssim_loss_backward(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& y,
                         SsimOptions const& options, typename B::scalar_type const* slopes,
                         ConstTensorRef<0, B> const& gloss, Sink<4, B> const& gx) {
-  using T = typename B::scalar_type;
-  detail::SsimGeometry const g{x.extent(0), x.extent(1), x.extent(2), x.extent(3)};
-  detail::SsimWindow<T> const window(options);
-  if constexpr (B::on_host) {
-    detail::SsimTiles const tiles(g.height, g.row());
-    for_each_item(ws, "heliograd::ssim_backward", g.images * tiles.per_image(),
-                  detail::SsimBackwardTile<B>{window, g, tiles, x.data(), y.data(), slopes, gloss.data(), gx});
-  } else {
-    std::size_t const numbers = g.images * g.window_rows() * g.row();
-    auto scope = ws.scope();
-    T* const filtered = scope.template take<T>(detail::SsimValue<T>::slopes * numbers);
-    for_each_item(ws, "heliograd::ssim_backward", numbers,
-                  detail::SsimBackwardRowElement<T>{window, g, slopes, filtered});
-    for_each_item(ws, "heliograd::ssim_backward", x.size(),
-                  detail::SsimBackwardElement<B>{window, g, x.data(), y.data(), filtered, gloss.data(), gx});
-  }
+  if (options.luminance_of_magnitude)
+    detail::ssim_backward<true, B>(ws, x, y, options, slopes, gloss, gx);
+  else
+    detail::ssim_backward<false, B>(ws, x, y, options, slopes, gloss, gx);
 }
 
 /// gx = beta gx + how d(loss)/dx changes as x moves along vx and y along vy: the passes of a device with duals for numbers,
@@ -727,28 +855,10 @@ template <class B>
 void ssim_loss_bend(Workspace<B>& ws, ConstTensorRef<4, B> const& x, ConstTensorRef<4, B> const& y,
                     ConstTensorRef<4, B> const& vx, ConstTensorRef<4, B> const& vy, SsimOptions const& options,
                     Sink<4, B> const& gx) {
-  using T = typename B::scalar_type;
-  using Number = Dual<T, 1>;
-  constexpr char const* label = "heliograd::ssim_bend";
-  detail::SsimGeometry const g{x.extent(0), x.extent(1), x.extent(2), x.extent(3)};
-  detail::SsimWindow<Number> const window(options);
-  std::size_t const stretches = g.images * g.height * g.window_row(), slopes = detail::SsimValue<T>::slopes;
-  std::size_t const filtered_numbers = g.images * g.window_rows() * g.row();
-  auto scope = ws.scope();
-  Number* const xs = scope.template take<Number>(x.size());
-  Number* const ys = scope.template take<Number>(x.size());
-  Number* const moments = scope.template take<Number>(detail::SsimMoments<T>::count * stretches);
-  detail::SsimResults<Number> const results{scope.template take<Number>(g.windows()),
-                                            scope.template take<Number>(slopes * g.slope_map())};
-  Number* const filtered = scope.template take<Number>(slopes * filtered_numbers);
-  for_each_element(ws, label, x.size(), detail::SsimMotion<T>{x.data(), vx.data(), xs});
-  for_each_element(ws, label, x.size(), detail::SsimMotion<T>{y.data(), vy.data(), ys});
-  for_each_element(ws, label, slopes * g.slope_map(), heliograd::detail::Fill<Number>{results.slopes, Number(T(0))});
-  for_each_element(ws, label, stretches, detail::SsimRowElement<Number>{window, g, xs, ys, moments});
-  for_each_element(ws, label, g.windows(), detail::SsimElement<Number>{window, g, xs, ys, moments, results});
-  for_each_element(ws, label, filtered_numbers,
-                   detail::SsimBackwardRowElement<Number>{window, g, results.slopes, filtered});
-  for_each_element(ws, label, x.size(), detail::SsimBendElement<B>{window, g, xs, ys, filtered, gx});
+  if (options.luminance_of_magnitude)
+    detail::ssim_bend<true, B>(ws, x, y, vx, vy, options, gx);
+  else
+    detail::ssim_bend<false, B>(ws, x, y, vx, vy, options, gx);
 }
 
 }  // namespace kernel
