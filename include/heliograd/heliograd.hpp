@@ -16,6 +16,7 @@
 #include <heliograd/core/huge_pages.hpp>
 #include <heliograd/core/math.hpp>
 #include <heliograd/core/pack.hpp>
+#include <heliograd/core/past_caches.hpp>
 #include <heliograd/core/random.hpp>
 #include <heliograd/core/shape.hpp>
 #include <heliograd/core/simd.hpp>

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
+#include <heliograd/core/past_caches.hpp>
 #include <heliograd/op/norm.hpp>
 #include <heliograd/op/reduce.hpp>
 #include <heliograd/testing/draw.hpp>
@@ -128,6 +129,25 @@ TEST_CASE("a sample is normalised to the same bits at any place in the batch and
       for (int const threads : {1, 3, 8})
         CHECK(run(three, batched, weights, batch, Kokkos::OpenMP(threads)) == run(three, batched, weights, batch));
 #endif
+  }
+}
+
+// What is too large for the caches is written past them, by other stores.
+TEST_CASE("a sample has the same bits in a batch that is too large for the caches", "[kernel]") {
+  hg::Shape<4> const one{1, 16, 67, 5}, many{hg::beyond_caches / sizeof(float) / one.size() + 1, 16, 67, 5};
+  auto const x = rounded<float>(draws(one.size(), 1, 2)), w = rounded<float>(draws(one.size(), 0, 1, 2));
+  std::vector<float> batched, weights;
+  for (std::size_t n = 0; n < many[0]; ++n) {
+    batched.insert(batched.end(), x.begin(), x.end());
+    weights.insert(weights.end(), w.begin(), w.end());
+  }
+  auto const leaky = [](auto v) { return hg::instance_norm(v, {.negative_slope = 0.2}); };
+  auto const alone = run(one, x, w, leaky), all = run(many, batched, weights, leaky);
+  for (std::size_t at = 0; at < all.value.size(); at += one.size()) {
+    CAPTURE(at);
+    REQUIRE(std::equal(alone.value.begin(), alone.value.end(), all.value.begin() + static_cast<std::ptrdiff_t>(at)));
+    REQUIRE(std::equal(alone.gradient.begin(), alone.gradient.end(),
+                       all.gradient.begin() + static_cast<std::ptrdiff_t>(at)));
   }
 }
 

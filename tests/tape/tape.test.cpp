@@ -213,3 +213,17 @@ TEST_CASE("a slice is taken as it is, or copied where it skips memory", "[tape]"
   for (int i = 0; i < 6; ++i) fortran.data()[i] = static_cast<float>(i);
   CHECK(hg::to_host(exec, tape.constant(fortran).value) == std::vector<float>{0, 2, 4, 1, 3, 5});
 }
+
+// What is too large for the caches is copied by vectors past them, the odd end as usual.
+TEMPLATE_LIST_TEST_CASE("a tensor too large for the caches is copied whole", "[tape]", test::Backends) {
+  using B = TestType;
+  using T = typename B::scalar_type;
+  typename B::execution_space const exec;
+  std::size_t const count = hg::beyond_caches / sizeof(T) + 7;
+  auto const from = hg::make_tensor<B>("from", hg::Shape{count}), to = hg::make_zeros<B>("to", hg::Shape{count});
+  std::vector<T> numbers(count);
+  for (std::size_t i = 0; i < count; ++i) numbers[i] = static_cast<T>(i % 8191);
+  hg::from_host(exec, from, numbers);
+  hg::copy(exec, to, from);
+  CHECK(hg::to_host(exec, to) == numbers);
+}

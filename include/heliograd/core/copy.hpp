@@ -2,12 +2,15 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
 #include <heliograd/base/error.hpp>
 #include <heliograd/core/pack.hpp>
+#include <heliograd/core/past_caches.hpp>
 #include <heliograd/core/tensor.hpp>
 #include <heliograd/core/workspace.hpp>
 
@@ -28,6 +31,27 @@ void expect_row_major(char const* function, View const& to) {
     expect_shape(is_row_major(to), std::string(function) + ": the target " + to_string(shape_of(to)) +
                                        " skips memory; write to a tensor of its own");
 }
+
+/// Host: a piece of a copy that is too large for the caches. Vectors of float stand for the bytes, whatever they mean.
+struct CopyPastCaches {
+  static constexpr std::size_t piece = std::size_t{64} << 10;
+  std::byte* to;
+  std::byte const* from;
+  std::size_t bytes;
+
+  void operator()(std::size_t item) const {
+    constexpr std::size_t step = sizeof(Simd<float>);
+    std::size_t const end = std::min((item + 1) * piece, bytes);
+    std::size_t at = item * piece;
+    for (; at + step <= end; at += step) {
+      Simd<float> vector;
+      std::memcpy(&vector.lanes, from + at, step);
+      store_past_caches(vector, reinterpret_cast<float*>(to + at));
+    }
+    std::memcpy(to + at, from + at, end - at);
+    finish_past_caches();
+  }
+};
 }  // namespace detail
 
 /// Copies `count` objects from one space to another, ordered on `exec`.
@@ -35,6 +59,13 @@ template <class ToSpace, class FromSpace, class ExecutionSpace, class T>
 void copy_flat(ExecutionSpace const& exec, T* to, T const* from, std::size_t count) {
   static_assert(std::is_trivially_copyable_v<T>, "heliograd::copy_flat: only plain data can be copied between spaces");
   if (count == 0) return;
+  if constexpr (runs_at_once<ExecutionSpace> && std::is_same_v<ToSpace, FromSpace>)
+    if (goes_past_caches(reinterpret_cast<float*>(to), count * sizeof(T) / sizeof(float))) {
+      detail::CopyPastCaches const copy{reinterpret_cast<std::byte*>(to), reinterpret_cast<std::byte const*>(from),
+                                        count * sizeof(T)};
+      using Policy = Kokkos::RangePolicy<ExecutionSpace, Kokkos::IndexType<std::size_t>>;
+      return Kokkos::parallel_for("heliograd::copy", Policy(exec, 0, (copy.bytes + copy.piece - 1) / copy.piece), copy);
+    }
   Kokkos::deep_copy(exec, detail::Bytes<ToSpace>(reinterpret_cast<std::byte*>(to), count * sizeof(T)),
                     detail::ConstBytes<FromSpace>(reinterpret_cast<std::byte const*>(from), count * sizeof(T)));
 }

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <type_traits>
 
+#include <heliograd/core/past_caches.hpp>
 #include <heliograd/core/simd.hpp>
 #include <heliograd/core/sink.hpp>
 #include <heliograd/kernel/launch.hpp>
@@ -133,35 +134,43 @@ struct GradientTerm {
   }
 };
 
-/// y = bend(line(x)).
+/// Passes over an image. `value<V>(at, line)` is the result for the element at flat index `at` (or for those of a vector from
+/// there on), whose channel's numbers are at index `line`.
+
+/// bend(line(x)).
 template <class T>
 struct LineForward {
+  using scalar = T;
   T const* x;
-  T* y;
+  T* out;
   ChannelLines<T> line;
-  KOKKOS_FUNCTION void operator()(std::size_t at, std::size_t l) const {
-    T const z = (x[at] - line.centre[l]) * line.scale[l] + line.offset[l];
-    T const bent = line.negative_slope * z;
-    y[at] = z < T(0) ? bent : z;
+  bool past_caches = false;
+  template <class V>
+  KOKKOS_FUNCTION V value(std::size_t at, std::size_t l) const {
+    V const z = (fetch<V>(x + at) - fetch<V>(line.centre + l)) * fetch<V>(line.scale + l) + fetch<V>(line.offset + l);
+    return where_positive(V(-z), V(V(line.negative_slope) * z), z);
   }
 };
-/// gx = beta gx + scale g + pull (x - centre) + push, g the gradient that passes the bend.
+/// beta gx + scale g + pull (x - centre) + push, g the gradient that passes the bend.
 template <class T>
 struct LineBackward {
+  using scalar = T;
   T const* x;
   T const* gy;
   ChannelLines<T> line;
   T const* pull;
   T const* push;
-  T* gx;
+  T* out;
   T beta;
-  KOKKOS_FUNCTION void operator()(std::size_t at, std::size_t l) const {
-    T const d = x[at] - line.centre[l];
-    T const z = d * line.scale[l] + line.offset[l];
-    T const bent = line.negative_slope * gy[at];
-    T const g = z > T(0) ? gy[at] : bent;
-    T const contribution = line.scale[l] * g + (pull[l] * d + push[l]);
-    gx[at] = beta != T(0) ? beta * gx[at] + contribution : contribution;
+  bool past_caches = false;
+  template <class V>
+  KOKKOS_FUNCTION V value(std::size_t at, std::size_t l) const {
+    V const d = fetch<V>(x + at) - fetch<V>(line.centre + l);
+    V const z = d * fetch<V>(line.scale + l) + fetch<V>(line.offset + l);
+    V const gradient = fetch<V>(gy + at);
+    V const g = where_positive(z, gradient, V(V(line.negative_slope) * gradient));
+    V const contribution = fetch<V>(line.scale + l) * g + (fetch<V>(pull + l) * d + fetch<V>(push + l));
+    return beta != T(0) ? V(V(beta) * fetch<V>(out + at) + contribution) : contribution;
   }
 };
 
@@ -283,14 +292,23 @@ struct LaneLines {
 /// Host: one chunk of rows per work item.
 template <class T, class Element>
 void run_lanes(RowWalk const& walk, std::size_t item, Element const& element) {
+  using V = Simd<T>;
+  constexpr std::size_t lanes = static_cast<std::size_t>(V::size);
   std::size_t const begin = walk.begin(item);
   std::size_t const size = walk.rows(item) * walk.shape.channels;
   std::size_t const period = walk.period;
-  for (std::size_t at = 0; at < size; at += period) {
-    std::size_t const width = std::min(period, size - at);
-    HELIOGRAD_INDEPENDENT_LOOP
-    for (std::size_t l = 0; l < width; ++l) element(begin + at + l, l);
+  bool const past_caches = element.past_caches && begin % lanes == 0 && period % lanes == 0;
+  for (std::size_t first = 0; first < size; first += period) {
+    std::size_t const at = begin + first, width = std::min(period, size - first);
+    std::size_t l = 0;
+    if (past_caches)
+      for (; l + lanes <= width; l += lanes)
+        store_past_caches(element.template value<V>(at + l, l), element.out + at + l);
+    else
+      for (; l + lanes <= width; l += lanes) element.template value<V>(at + l, l).store(element.out + at + l);
+    for (; l < width; ++l) element.out[at + l] = element.template value<T>(at + l, l);
   }
+  if (past_caches) finish_past_caches();
 }
 
 template <class T>
@@ -324,7 +342,8 @@ struct LineElement {
   Element element;
   ChannelRows shape;
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
-    element(i, i / (shape.rows * shape.channels) * shape.channels + i % shape.channels);
+    element.out[i] = element.template value<typename Element::scalar>(
+        i, i / (shape.rows * shape.channels) * shape.channels + i % shape.channels);
   }
 };
 
@@ -401,9 +420,10 @@ template <class B>
 void channel_lines(Workspace<B>& ws, char const* label, ChannelRows const& shape, typename B::scalar_type const* x,
                    ChannelLines<typename B::scalar_type> const& line, typename B::scalar_type* y) {
   using T = typename B::scalar_type;
-  detail::LineForward<T> const element{x, y, line};
+  detail::LineForward<T> element{x, y, line};
   if (shape.size() == 0) return;
   if constexpr (B::on_host) {
+    element.past_caches = y != x && goes_past_caches(y, shape.size());
     auto const walk = detail::RowWalk::over(shape);
     for_each_item(ws, label, walk.items(), detail::LineForwardHost<T>{element, walk});
   } else
@@ -418,9 +438,10 @@ void channel_lines_backward(Workspace<B>& ws, char const* label, ChannelRows con
                             typename B::scalar_type const* push, typename B::scalar_type* gx,
                             typename B::scalar_type beta) {
   using T = typename B::scalar_type;
-  detail::LineBackward<T> const element{x, gy, line, pull, push, gx, beta};
+  detail::LineBackward<T> element{x, gy, line, pull, push, gx, beta};
   if (shape.size() == 0) return;
   if constexpr (B::on_host) {
+    element.past_caches = gx != x && gx != gy && beta == T(0) && goes_past_caches(gx, shape.size());
     auto const walk = detail::RowWalk::over(shape);
     for_each_item(ws, label, walk.items(), detail::LineBackwardHost<T>{element, walk});
   } else
