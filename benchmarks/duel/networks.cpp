@@ -14,6 +14,7 @@
 #include <heliograd/nn/patch_discriminator.hpp>
 #include <heliograd/nn/unet.hpp>
 #include <heliograd/optim/adam.hpp>
+#include <heliograd/tape/aside.hpp>
 #include <heliograd/tape/no_grad.hpp>
 #include "super_resolution/model.hpp"
 #include "work.hpp"
@@ -144,7 +145,8 @@ Work step(Model model, double learning_rate, hg::Shape<4> const& x_shape, hg::nn
   work.inputs["x"] = array(x);
   work.inputs["y"] = array(target);
   auto const trained = std::make_shared<Trained<Model>>(std::move(model), learning_rate);
-  auto const tape = std::make_shared<hg::Tape<B>>(B::execution_space{}, hg::TapeOptions{.reuse_values = true});
+  hg::TapeOptions const lean{.reuse_values = true, .give_back_pages = trained->store.zero_grad_is_free()};
+  auto const tape = std::make_shared<hg::Tape<B>>(B::execution_space{}, lean);
   work.run = [=] {
     tape->clear();
     auto const cost = loss(trained->model(tape->constant(x), mode), tape->constant(target));
@@ -177,7 +179,7 @@ Work game(std::size_t n, std::size_t side) {
   using Discriminator = hg::nn::PatchDiscriminator<B>;
   hg::Shape<4> const shape{n, side, side, 1};
   auto const x = magnetograms(shape, 2), y = magnetograms(shape, 3);
-  auto const values = hg::make_zeros<B>("losses", hg::Shape<1>{2});
+  auto const values = hg::make_zeros<B>("losses", hg::Shape<1>{3});
   auto const start = [](auto model) {
     hg::nn::set_accuracy(model, ConvAccuracy::fast);
     return std::make_shared<Trained<decltype(model)>>(std::move(model), 2e-4);
@@ -194,9 +196,8 @@ Work game(std::size_t n, std::size_t side) {
   work.inputs["y"] = array(y);
   auto judge = discriminator->model;  // the same weights, which do not learn
   hg::freeze(judge);
-  hg::TapeOptions const lean{.reuse_values = true};
+  hg::TapeOptions const lean{.reuse_values = true, .give_back_pages = true};
   auto const tape = std::make_shared<hg::Tape<B>>(B::execution_space{}, lean);
-  auto const judged = std::make_shared<hg::Tape<B>>(B::execution_space{}, lean);
   auto const rng = std::make_shared<hg::Rng>(1);
   work.run = [=] {
     auto const mode = hg::nn::Mode::train(*rng);
@@ -205,27 +206,30 @@ Work game(std::size_t n, std::size_t side) {
                loss.tape().reshape(loss, hg::Shape<1>{1}).value);
     };
     tape->clear();
-    judged->clear();
     auto const fake = generator->model(tape->constant(x), mode);
-    {
-      auto const condition = judged->constant(x);
-      auto const real = discriminator->model(hg::concat(condition, judged->constant(y)), mode);
-      auto const taken = discriminator->model(hg::concat(condition, judged->constant(fake.value)), mode);
-      auto const loss =
-          hg::loss::discriminator(real, taken, {.game = hg::loss::Game::logit, .halve_discriminator = true});
-      judged->backward(loss);
-      show(loss, 0);
-      discriminator->adam.update(judged->workspace());
-    }
-    auto const verdict = judge(hg::concat(tape->constant(x), fake), mode);
+    auto const pair = [&](hg::Var<4, B> image) { return tape->spend(hg::concat(tape->constant(x), image)); };
+    auto const learn = [&](auto const& image, hg::loss::Images kind, std::size_t at) {
+      hg::Aside<B> aside(*tape);
+      auto const loss = hg::loss::discriminator(discriminator->model(pair(tape->constant(image)), mode), kind,
+                                                {.game = hg::loss::Game::logit, .halve_discriminator = true});
+      aside.backward(loss);
+      show(loss, at);
+    };
+    learn(y, hg::loss::Images::real, 0);
+    learn(fake.value, hg::loss::Images::fake, 1);
+    discriminator->adam.update(tape->workspace());
+    auto const verdict = judge(pair(fake), mode);
     auto const loss =
         hg::loss::generator(verdict, {.game = hg::loss::Game::logit}) + 100.0 * hg::loss::l1(fake, tape->constant(y));
     tape->backward(loss);
-    show(loss, 1);
+    show(loss, 2);
     generator->adam.update(tape->workspace());
     tape->exec().fence("duel");
   };
-  work.result = [=] { return array(values); };
+  work.result = [=] {
+    auto const losses = array(values).values;
+    return Array{{2}, {losses[0] + losses[1], losses[2]}};
+  };
   return work;
 }
 

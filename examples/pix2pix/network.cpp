@@ -14,6 +14,7 @@
 #include <heliograd/loss/pixel.hpp>
 #include <heliograd/optim/adam.hpp>
 #include <heliograd/optim/clip.hpp>
+#include <heliograd/tape/aside.hpp>
 #include <heliograd/tape/no_grad.hpp>
 #include "model.hpp"
 #include "progress.hpp"
@@ -39,7 +40,7 @@ struct Players {
 namespace {
 
 /// Nothing but losses is read after a backward pass.
-constexpr hg::TapeOptions lean{.reuse_values = true};
+constexpr hg::TapeOptions lean{.reuse_values = true, .give_back_pages = true};
 
 nn::Mode mode_of(Inference const& inference, hg::Rng& rng) {
   if (inference.dropout)
@@ -293,7 +294,7 @@ struct Trainer::Impl {
   hg::FlatStore<B> generator_store;
   std::optional<hg::FlatStore<B>> discriminator_store;
   std::optional<hg::optim::Adam<B>> generator_adam, discriminator_adam;
-  hg::Tape<B> drawing{{}, lean}, judging{{}, lean};
+  hg::Tape<B> tape{{}, lean};
   Tensor input, target, fake;
 
   Impl(System const& s, std::uint64_t the_seed, std::size_t accumulate)
@@ -330,8 +331,8 @@ struct Trainer::Impl {
       target = hg::make_tensor<B>("target", hg::Shape{batch.count, batch.side, batch.side, std::size_t{1}});
       fake = hg::make_tensor<B>("fake", hg::Shape{batch.count / parts, batch.side, batch.side, std::size_t{1}});
     }
-    hg::from_host(drawing.exec(), input, batch.input);
-    hg::from_host(drawing.exec(), target, batch.target);
+    hg::from_host(tape.exec(), input, batch.input);
+    hg::from_host(tape.exec(), target, batch.target);
   }
 
   hg::TensorRef<4, B> part(Tensor const& whole, std::size_t k) const {
@@ -340,78 +341,79 @@ struct Trainer::Impl {
     return hg::view_at<hg::TensorRef<4, B>>(whole.data() + k * shape[0] * shape[1] * shape[2] * shape[3], shape);
   }
 
-  static double number(hg::Tape<B>& tape, hg::Var<0, B> const& var) {
-    return static_cast<double>(hg::item(tape.exec(), var.value));
-  }
+  double number(hg::Var<0, B> const& var) const { return static_cast<double>(hg::item(tape.exec(), var.value)); }
 
   /// The generator's pass over part k, by the random numbers of a turn.
   Var draw(std::uint64_t step, std::uint64_t turn, std::size_t k, bool again = false) {
     hg::Rng rng = rng_for(seed, step, 2 * k + turn);
     auto const mode = nn::Mode::train(rng);
     hg::Rng same = rng;
-    return players.generator(drawing.constant(part(input, k)), again ? mode.again(same) : mode);
+    return players.generator(tape.constant(part(input, k)), again ? mode.again(same) : mode);
   }
 
-  /// What the discriminator pays for part k, and its gradients.
+  /// What the discriminator pays for part k, and its gradients: for the real image, then for the one that was drawn.
   double judge_part(std::size_t k, hg::TensorRef<4, B> const& drawn) {
+    using hg::loss::Images;
     hg::Rng none(1);
     auto const mode = nn::Mode::train(none);
-    auto const x = judging.constant(part(input, k));
-    auto const real = players.discriminator(hg::concat(x, judging.constant(part(target, k))), mode);
-    auto const seen = players.discriminator(hg::concat(x, judging.constant(drawn)), mode);
-    auto const loss = hg::loss::discriminator(real, seen, game());
-    judging.backward(loss, 1.0 / static_cast<double>(parts));
-    double const value = number(judging, loss) / static_cast<double>(parts);
-    judging.clear();
-    return value;
+    double const share = 1.0 / static_cast<double>(parts);
+    double paid = 0;
+    for (auto const& [image, kind] : {std::pair{part(target, k), Images::real}, std::pair{drawn, Images::fake}}) {
+      hg::Aside<B> aside(tape);
+      auto const pair = tape.spend(hg::concat(tape.constant(part(input, k)), tape.constant(image)));
+      auto const loss = hg::loss::discriminator(players.discriminator(pair, mode), kind, game());
+      aside.backward(loss, share);
+      paid += share * number(loss);
+    }
+    return paid;
   }
 
   /// What the generator pays for part k, and its gradients.
   void draw_part(std::size_t k, Var const& y, Losses& losses) {
     double const share = 1.0 / static_cast<double>(parts);
-    auto const l1 = hg::loss::l1(y, drawing.constant(part(target, k)));
+    auto const l1 = hg::loss::l1(y, tape.constant(part(target, k)));
     auto loss = system.training.lambda_l1 * l1;
     if (system.training.game != Game::none) {
       hg::Rng none(1);
-      auto const verdict = judge(hg::concat(drawing.constant(part(input, k)), y), nn::Mode::train(none));
+      auto const verdict = judge(tape.spend(hg::concat(tape.constant(part(input, k)), y)), nn::Mode::train(none));
       auto const price = hg::loss::generator(verdict, game());
       loss = loss + price;
-      drawing.backward(loss, share);
-      losses.generator += share * number(drawing, price);
+      tape.backward(loss, share);
+      losses.generator += share * number(price);
     } else {
-      drawing.backward(loss, share);
+      tape.backward(loss, share);
     }
-    losses.l1 += share * number(drawing, l1);
-    drawing.clear();
+    losses.l1 += share * number(l1);
+    tape.clear();
   }
 
   bool move_discriminator(double rate, Losses& losses) {
-    double const norm = hg::optim::gradient_norm(judging.workspace(), *discriminator_store);
+    double const norm = hg::optim::gradient_norm(tape.workspace(), *discriminator_store);
     if (std::isfinite(losses.discriminator) && std::isfinite(norm)) {
-      discriminator_adam->update(judging.workspace(), rate);
+      discriminator_adam->update(tape.workspace(), rate);
       return true;
     }
-    discriminator_store->zero_grad(judging.exec());
+    discriminator_store->zero_grad(tape.exec());
     return losses.finite = false;
   }
 
   bool move_generator(double rate, Losses& losses) {
-    losses.norm = hg::optim::gradient_norm(drawing.workspace(), generator_store);
+    losses.norm = hg::optim::gradient_norm(tape.workspace(), generator_store);
     if (std::isfinite(losses.l1) && std::isfinite(losses.generator) && std::isfinite(losses.norm)) {
-      generator_adam->update(drawing.workspace(), rate);
+      generator_adam->update(tape.workspace(), rate);
       return true;
     }
-    generator_store.zero_grad(drawing.exec());
+    generator_store.zero_grad(tape.exec());
     return losses.finite = false;
   }
 
   void turn_of_discriminator(std::uint64_t step, std::uint64_t turn, Losses& losses) {
     for (std::size_t k = 0; k < parts; ++k) {
       {
-        hg::NoGrad<B> const guard(drawing);
-        hg::copy(drawing.exec(), fake, draw(step, turn, k).value);
+        hg::NoGrad<B> const guard(tape);
+        hg::copy(tape.exec(), fake, draw(step, turn, k).value);
       }
-      drawing.clear();
+      tape.clear();
       losses.discriminator += judge_part(k, fake);
     }
   }
@@ -438,7 +440,7 @@ struct Trainer::Impl {
       auto const y = draw(number, 0, 0);
       losses.discriminator = judge_part(0, y.value);
       if (!move_discriminator(rate, losses)) {
-        drawing.clear();
+        tape.clear();
         return losses;
       }
       draw_part(0, y, losses);
@@ -577,36 +579,40 @@ Budget budget_of(System const& system, std::size_t batch, std::size_t accumulate
   hg::Shape const image{part, side, side, std::size_t{1}};
   hg::Shape const images{part, side, side, system.inputs.size()};
   Tensor const none;
-  hg::Tape<B> drawing({}, {.dry = true, .reuse_values = true}), judging({}, {.dry = true, .reuse_values = true});
+  hg::Tape<B> tape({}, {.dry = true, .reuse_values = true});
   auto const x_memory = hg::make_tensor<B>("x", images), y_memory = hg::make_tensor<B>("y", image);
   hg::Rng random(1);
   auto const mode = nn::Mode::train(random);
   double const parts = static_cast<double>(accumulate), count = static_cast<double>(part);
-  auto const y = players.generator(drawing.constant(x_memory), mode);
-  double const forward = static_cast<double>(drawing.macs());
+  bool const second_pass = game && !(system.training.share_pass && accumulate == 1);
+  auto const pair = [&](Var const& y) { return tape.spend(hg::concat(tape.constant(x_memory), y)); };
+  auto const turn_of_discriminator = [&] {
+    hg::Aside<B> aside(tape);
+    auto const verdict = players.discriminator(pair(tape.constant(y_memory)), mode);
+    aside.backward(hg::loss::discriminator(verdict, hg::loss::Images::fake));
+  };
+  if (second_pass) turn_of_discriminator();
+  tape.clear();
+  auto const y = players.generator(tape.constant(x_memory), mode);
+  double const forward = static_cast<double>(tape.macs());
   budget.generator_macs = forward / count;
-  auto loss = hg::loss::l1(y, drawing.constant(y_memory));
+  auto loss = hg::loss::l1(y, tape.constant(y_memory));
   double judged = 0;
   if (game) {
-    loss = loss + hg::loss::generator(judge(hg::concat(drawing.constant(x_memory), y), mode));
-    judged = static_cast<double>(drawing.macs()) - forward;
+    if (!second_pass) turn_of_discriminator();
+    double const before = static_cast<double>(tape.macs());
+    loss = loss + hg::loss::generator(judge(pair(y), mode));
+    judged = static_cast<double>(tape.macs()) - before;
     budget.discriminator_macs = judged / count;
   }
-  drawing.backward(loss);
-  double tapes = static_cast<double>(drawing.peak_bytes());
-  bool const second_pass = game && !(system.training.share_pass && accumulate == 1);
-  if (game) {
-    auto const seen = hg::concat(judging.constant(x_memory), judging.constant(y_memory));
-    judging.backward(hg::loss::discriminator(players.discriminator(seen, mode), players.discriminator(seen, mode)));
-    tapes += static_cast<double>(judging.peak_bytes());
-  }
+  tape.backward(loss);
+  double const held = static_cast<double>(tape.peak_bytes());
   // Backward twice as much as forward; the discriminator sees real and fake in its turn, and in the generator's it gives
   // only the gradient of what it sees.
   budget.step_macs = parts * (3 * forward + (second_pass ? forward : 0) + 2 * judged + 6 * judged);
   double const params = static_cast<double>(budget.generator_params + budget.discriminator_params);
   double const pixels = static_cast<double>(batch) * static_cast<double>(side * side);
-  budget.step_bytes =
-      tapes + 4 * (4 * params + pixels * static_cast<double>(system.inputs.size() + 1) + pixels / parts);
+  budget.step_bytes = held + 4 * (4 * params + pixels * static_cast<double>(system.inputs.size() + 1) + pixels / parts);
   return budget;
 }
 

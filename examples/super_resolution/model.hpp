@@ -71,9 +71,7 @@ struct SuperResolution {
       tape.done_with(y);
       y = z;
     }
-    auto const z = encoder.last(y);
-    tape.done_with(y);
-    return z;
+    return encoder.last(tape.spend(y));
   }
 
   /// [n, h, w, 64] -> [n, scale*h, scale*w, 1]
@@ -85,9 +83,7 @@ struct SuperResolution {
       return hg::upsample_conv2d(features, tape.watch(decoder.first.weight), tape.watch(decoder.first.bias), scale,
                                  epilogue);
     });
-    auto const z = decoder.last(rectifiers);
-    tape.done_with(rectifiers);
-    return z;
+    return decoder.last(tape.spend(rectifiers));
   }
 
   hg::Var<4, B> operator()(hg::Var<4, B> x, hg::nn::Mode const& mode = hg::nn::Mode::apply()) const {
@@ -100,10 +96,7 @@ struct SuperResolution {
   hg::Var<4, B> rectified(hg::Tape<B>& tape, hg::nn::PRelu<B> const& prelu, hg::nn::Mode const& mode,
                           Conv const& conv) const {
     if (!dropout.drops(mode)) return conv({.slope = tape.watch(prelu.slope)});
-    auto const u = conv({});
-    auto const kept = dropout(u, mode);
-    tape.done_with(u);
-    return prelu(tape.spend(kept));
+    return prelu(tape.spend(dropout(tape.spend(conv({})), mode)));
   }
 };
 

@@ -164,6 +164,7 @@
 #include <heliograd/physics/remap.hpp>
 #include <heliograd/physics/rotation.hpp>
 #include <heliograd/physics/synoptic.hpp>
+#include <heliograd/tape/aside.hpp>
 #include <heliograd/tape/checkpoint.hpp>
 #include <heliograd/tape/fields.hpp>
 #include <heliograd/tape/flat_store.hpp>

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <algorithm>
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
@@ -13,6 +15,12 @@
 namespace hg = heliograd;
 
 namespace {
+template <class B>
+struct Large {
+  hg::Param<1, B> a, b;
+  HELIOGRAD_FIELDS(a, b)
+};
+
 template <class B>
 struct Layer {
   hg::Param<2, B> weight;
@@ -90,6 +98,26 @@ TEMPLATE_LIST_TEST_CASE("gradients of a backward pass arrive in the store", "[ta
     std::size_t const first = store.entries()[2].offset;
     CHECK(gradients[i] == (i >= first && i < first + 35 ? T(6) : T(0)));
   }
+}
+
+TEST_CASE("large gradients that are zero take no memory, and are zero", "[tape]") {
+  using B = test::FloatBackend;
+  std::size_t const half = (std::size_t{9} << 20) + 77;  // 4 bytes each, not a whole number of pages
+  Large<B> model{hg::make_param<B>("a", hg::Shape{half}), hg::make_param<B>("b", hg::Shape{half})};
+  hg::fill(B::execution_space{}, model.b.grad, 3.0f);
+  hg::FlatStore<B> const store(model);
+  CHECK(store.zero_grad_is_free() == (B::on_host && std::is_same_v<B::memory_space, Kokkos::HostSpace>));
+  auto const count = [&](float value) {
+    auto const all = hg::to_host(B::execution_space{}, store.gradients());
+    return static_cast<std::size_t>(std::count(all.begin(), all.end(), value));
+  };
+  CHECK(count(3) == half);  // what had arrived is kept
+  store.zero_grad();
+  CHECK(count(0) == store.size());
+  hg::fill(B::execution_space{}, store.gradients(), 1.0f);
+  CHECK(count(1) == store.size());
+  store.zero_grad();
+  CHECK(count(0) == store.size());
 }
 
 TEST_CASE("a model outlives its store", "[tape]") {

@@ -11,6 +11,8 @@
 #include <heliograd/nn/unet.hpp>
 #include <heliograd/op/modulate.hpp>
 #include <heliograd/op/reduce.hpp>
+#include <heliograd/op/upsample_conv2d.hpp>
+#include <heliograd/tape/aside.hpp>
 #include <heliograd/tape/no_grad.hpp>
 #include "spaces.hpp"
 
@@ -144,6 +146,170 @@ TEST_CASE("memory of values is used for gradients if it is allowed", "[tape]") {
   CHECK(hg::to_host(tape.exec(), y.value) == before);
 }
 
+/// A chain of ops in which `s(x)` says that the next op is the only one to read x, or does not say it.
+struct Spending {
+  bool spends;
+  hg::Var<4, B> operator()(hg::Var<4, B> x) const { return spends ? x.tape().spend(x) : x; }
+};
+struct Chain {
+  char const* name;
+  hg::Var<4, B> (*run)(hg::Var<4, B> x, hg::Var<4, B> w, hg::Var<1, B> line, Spending s);
+};
+Chain const chains[] = {
+    {"relu", [](auto x, auto w, auto, auto s) { return hg::relu(s(hg::conv2d(x, w, {.padding = 1}))); }},
+    {"leaky_relu", [](auto x, auto, auto l, auto s) { return hg::leaky_relu(s(hg::batch_norm(x, l, l))); }},
+    {"tanh", [](auto x, auto w, auto, auto s) { return hg::tanh(s(hg::conv_transpose2d(x, w, {.padding = 1}))); }},
+    {"sigmoid", [](auto x, auto, auto, auto s) { return hg::sigmoid(s(hg::concat(x, x))); }},
+    {"elu", [](auto x, auto w, auto, auto s) { return hg::elu(s(hg::upsample_conv2d(x, w, 2))); }},
+    {"prelu", [](auto x, auto w, auto l, auto s) { return hg::prelu(s(hg::conv2d(x, w, {.padding = 1})), l); }},
+    {"conv2d", [](auto x, auto w, auto l, auto s) { return hg::conv2d(s(hg::prelu(x, l)), w, {.padding = 1}); }},
+    {"conv_transpose2d",
+     [](auto x, auto w, auto l, auto s) {
+       return hg::conv_transpose2d(s(hg::instance_norm(x, l, l, {.negative_slope = 0.2})), w, {.padding = 1});
+     }},
+    {"a frozen conv2d",
+     [](auto x, auto w, auto l, auto s) { return hg::conv2d(s(hg::prelu(x, l)), x.tape().detach(w), {.padding = 1}); }},
+    {"dropout",
+     [](auto x, auto, auto l, auto s) { return hg::dropout(s(hg::batch_norm(x, l, l)), 0.5, hg::Rng(7).fork()); }},
+    {"a join",
+     [](auto x, auto w, auto l, auto s) {
+       auto const a = hg::batch_norm(x, l, l, {.negative_slope = 0}), b = hg::conv2d(x, w, {.padding = 1});
+       return hg::leaky_relu(s(hg::concat(s(a), s(b), x)), 0.0);
+     }},
+};
+
+TEST_CASE("a spent value makes room, and gradients of any order have the same bits", "[tape]") {
+  hg::Rng rng(1);
+  auto const image = normal(rng, hg::Shape{2, 9, 7, 5});
+  auto const filter = normal(rng, hg::Shape{3, 3, 5, 5});
+  auto const line = normal(rng, hg::Shape{5});
+  for (Chain const& c : chains) {
+    INFO(c.name);
+    auto const run = [&](bool spends, bool second) {
+      hg::Tape<B> tape({}, {.reuse_values = true});
+      auto const x = tape.variable(image), w = tape.variable(filter);
+      auto const l = tape.variable(line);
+      auto const y = c.run(3.0 * x, w, l, {spends});
+      auto loss = hg::mean(y * y * y);
+      if (second) {
+        auto const [gx, gw, gl] = tape.gradients(loss, x, w, l);
+        loss = hg::sum(gx * gx) + hg::sum(gw * gw) + hg::sum(gl * gl);
+      }
+      Numbers all{hg::item(tape.exec(), loss.value)};
+      tape.backward(loss);
+      for (auto const& g :
+           {hg::to_host(tape.exec(), x.grad()), hg::to_host(tape.exec(), w.grad()), hg::to_host(tape.exec(), l.grad())})
+        all.insert(all.end(), g.begin(), g.end());
+      return std::pair{all, tape.peak_bytes()};
+    };
+    auto const whole = run(false, false), spent = run(true, false);
+    CHECK(whole.first == spent.first);
+    CHECK(spent.second <= whole.second);
+    CHECK(run(false, true).first == run(true, true).first);
+  }
+}
+
+TEST_CASE("what an op needs again is not spent, nor what is not the tape's", "[tape]") {
+  hg::Rng rng(1);
+  auto const image = normal(rng, hg::Shape{1, 4, 4, 2});
+  hg::Tape<B> tape;
+  auto const x = tape.variable(image);
+  CHECK(!tape.spend(x).spent);
+  CHECK(!tape.spend(hg::tanh(x)).spent);  // its slope is told by its value
+  CHECK(!tape.spend(tape.detach(hg::tanh(x))).spent);
+  CHECK(!tape.spend(hg::elu(x)).spent);
+  CHECK(tape.spend(hg::instance_norm(x)).spent);
+  CHECK(tape.spend(hg::softplus(x)).spent);
+  auto const kept = hg::instance_norm(x);
+  tape.retain(kept);
+  auto const before = hg::to_host(tape.exec(), kept.value);
+  auto const w = tape.variable(normal(rng, hg::Shape{1, 1, 2, 2}));
+  tape.backward(hg::mean(hg::conv2d(tape.spend(kept), w)));
+  CHECK(hg::to_host(tape.exec(), kept.value) == before);
+}
+
+TEST_CASE("a U-Net that keeps one map for each norm learns the same as one that keeps all", "[tape]") {
+  hg::Rng rng(1);
+  auto const image = normal(rng, hg::Shape{2, 32, 32, 1});
+  for (auto const order : {nn::UNetOrder::before, nn::UNetOrder::after}) {
+    auto const model = nn::unet<B>(rng, {.depth = 3, .base = 4, .order = order});
+    auto const learn = [&](bool lean) {
+      hg::for_each_param([](std::string const&, auto const& p) { hg::fill(B::execution_space{}, p.grad, 0.0f); },
+                         model);
+      hg::Rng drops(3);
+      auto const mode = nn::Mode::train(drops);
+      hg::Tape<B> tape({}, {.reuse_values = true});
+      auto const x = tape.variable(image);
+      auto const y = lean ? model(x, mode) : model.through(x, mode, [](std::size_t, auto map) { return map; });
+      auto all = hg::to_host(tape.exec(), y.value);
+      tape.backward(hg::mean(y * y));
+      auto const append = [&](Numbers const& more) { all.insert(all.end(), more.begin(), more.end()); };
+      append(hg::to_host(tape.exec(), x.grad()));
+      hg::for_each_param([&](std::string const&, auto const& p) { append(hg::to_host(tape.exec(), p.grad)); }, model);
+      return std::pair{all, tape.peak_bytes()};
+    };
+    auto const lean = learn(true), full = learn(false);
+    CHECK(lean.first == full.first);
+    if (order == nn::UNetOrder::before) CHECK(lean.second < full.second);
+  }
+}
+
+TEST_CASE("a computation aside adds to gradients and leaves the tape as it was", "[tape]") {
+  hg::Rng rng(1);
+  auto const maker = net(0), judge = net(0);
+  auto const image = normal(rng, hg::Shape{2, 16, 16, 2}), truth = normal(rng, hg::Shape{2, 16, 16, 4});
+  auto const back = nn::conv2d_layer<B>(rng, 4, 2, {.padding = 1});
+  auto const gradients = [](auto const& model) {
+    Numbers all;
+    hg::for_each_param(
+        [&](std::string const&, auto const& p) {
+          auto const g = hg::to_host(B::execution_space{}, p.grad);
+          all.insert(all.end(), g.begin(), g.end());
+          hg::fill(B::execution_space{}, p.grad, 0.0f);
+        },
+        model);
+    return all;
+  };
+  auto const mode = nn::Mode::apply();
+  auto const price = [&](hg::Tape<B>& tape, hg::TensorRef<4, B> const& y) {
+    auto const z = judge(back(tape.constant(y)), mode);
+    return hg::mean(z * z);
+  };
+  struct Seen {
+    Numbers maker, judge;
+    std::size_t bytes;
+  };
+  auto const step = [&](int asides, bool apart) {
+    hg::Tape<B> tape({}, {.reuse_values = true});
+    auto const y = maker(tape.constant(image), mode);
+    for (int k = 0; k < asides; ++k) {
+      if (apart) {
+        hg::Tape<B> other;
+        other.backward(price(other, y.value), 0.5);
+      } else {
+        hg::Aside<B> aside(tape);
+        auto const spent = tape.spend(2.0 * tape.constant(image));  // what it gives back is its own
+        tape.let_go(spent);
+        aside.backward(price(tape, y.value), 0.5);
+      }
+    }
+    auto const d = y - tape.constant(truth);
+    tape.backward(hg::mean(d * d));
+    std::size_t const bytes = tape.peak_bytes();
+    return Seen{gradients(maker), gradients(judge), bytes};
+  };
+  auto const apart = step(2, true), together = step(2, false), often = step(9, false);
+  CHECK(apart.maker == together.maker);
+  CHECK(apart.judge == together.judge);
+  CHECK(often.bytes == together.bytes);  // each has the memory of the one before
+  CHECK(often.maker == together.maker);
+
+  hg::Tape<B> tape;
+  hg::Aside<B> aside(tape);
+  CHECK_THROWS_WITH(aside.backward(hg::mean(tape.constant(image))),
+                    Catch::Matchers::ContainsSubstring("depends on no parameter"));
+}
+
 TEST_CASE("a batch in parts gives the same, in the memory of a part", "[tape]") {
   auto const whole = step(0);
   for (std::size_t const images : {1, 3, 7, 100}) {
@@ -152,7 +318,7 @@ TEST_CASE("a batch in parts gives the same, in the memory of a part", "[tape]") 
     CHECK(parts.y == whole.y);
     check_close(parts.gx, whole.gx);
     for (std::size_t k = 0; k < whole.gradients.size(); ++k) check_close(parts.gradients[k], whole.gradients[k]);
-    if (images == 1) CHECK(parts.peak < whole.peak / 2);
+    if (images == 1) CHECK(3 * parts.peak < 2 * whole.peak);
   }
 }
 
@@ -208,7 +374,7 @@ TEST_CASE("a network that is applied needs the memory of its widest place, and g
     };
     auto const recorded = apply(true), applied = apply(false);
     CHECK(recorded.first == applied.first);
-    CHECK(3 * applied.second < 2 * recorded.second);
+    CHECK(5 * applied.second < 4 * recorded.second);
   }
   auto const image = normal(rng, hg::Shape{1, 64, 64, 4});
   auto const block = nn::residual_block<B>(rng, 4);

@@ -96,6 +96,23 @@ Var<0, B> discriminator(std::vector<Var<Rank, B>> const& real, std::vector<Var<R
   return options.halve_discriminator ? 0.5 * loss : loss;
 }
 
+/// Which images discriminators have judged.
+enum class Images { real, fake };
+
+/// What the discriminators pay for images of one kind; `discriminator` of both is the sum. Gradients add up, so that one may be
+/// computed after the other, each with less memory (`Aside`).
+template <int Rank, class B>
+Var<0, B> discriminator(std::vector<Var<Rank, B>> const& verdicts, Images kind,
+                        AdversarialOptions const& options = {}) {
+  constexpr char const* name = "heliograd::loss::discriminator";
+  expect(!verdicts.empty(), std::string(name) + ": there are no verdicts");
+  auto const side = kind == Images::real ? detail::Side::real : detail::Side::fake;
+  auto const loss = detail::over_scales(verdicts.size(), options, [&](std::size_t k) {
+    return detail::verdict_price(name, options.game, verdicts[k], side);
+  });
+  return options.halve_discriminator ? 0.5 * loss : loss;
+}
+
 /// What the generator pays for fakes that are not taken for real.
 /// Math     \f$ L_G = \sum_s \langle f_1(d_s(\text{fake})) \rangle \f$; \f$ -\langle d_s \rangle \f$ in the games of hinge and wasserstein.
 /// Otherwise as `discriminator`.
@@ -113,6 +130,10 @@ Var<0, B> generator(std::vector<Var<Rank, B>> const& fake, AdversarialOptions co
 template <int Rank, class B>
 Var<0, B> discriminator(Var<Rank, B> real, Var<Rank, B> fake, AdversarialOptions const& options = {}) {
   return discriminator(std::vector{real}, std::vector{fake}, options);
+}
+template <int Rank, class B>
+Var<0, B> discriminator(Var<Rank, B> verdicts, Images kind, AdversarialOptions const& options = {}) {
+  return discriminator(std::vector{verdicts}, kind, options);
 }
 template <int Rank, class B>
 Var<0, B> generator(Var<Rank, B> fake, AdversarialOptions const& options = {}) {

@@ -17,7 +17,9 @@ struct Dropout {
 
   template <int Rank, class B>
   Var<Rank, B> operator()(Var<Rank, B> x, Mode const& mode) const {
-    return drops(mode) ? dropout(x, probability, mode.rng().fork()) : x;
+    if (drops(mode)) return dropout(x, probability, mode.rng().fork());
+    x.spent = false;  // it goes on
+    return x;
   }
 };
 

@@ -46,20 +46,25 @@ struct PatchDiscriminator {
   PatchDiscriminatorOptions options;
   HELIOGRAD_FIELDS(stages, head, options)
 
-  Var<4, B> operator()(Var<4, B> x, Mode const& mode) const { return features(x, mode).back(); }
+  Var<4, B> operator()(Var<4, B> x, Mode const& mode) const {
+    for (std::size_t i = 0; i < stages.size(); ++i) x = x.tape().spend(stage(i, x, mode));
+    return head(x);
+  }
 
   /// What every stage gives, the logits last: for feature matching.
   std::vector<Var<4, B>> features(Var<4, B> x, Mode const& mode) const {
     std::vector<Var<4, B>> maps;
-    for (std::size_t i = 0; i < stages.size(); ++i) {
-      bool const plain = options.norm == DiscriminatorNorm::none || i == 0;
-      x = stages[i].conv(x, {.negative_slope = plain ? options.norm_options.negative_slope : 1});
-      if (!plain)
-        x = options.norm == DiscriminatorNorm::batch ? stages[i].norm(x, mode) : instance_norm(x, options.norm_options);
-      maps.push_back(x);
-    }
+    for (std::size_t i = 0; i < stages.size(); ++i) maps.push_back(x = stage(i, x, mode));
     maps.push_back(head(x));
     return maps;
+  }
+
+ private:
+  Var<4, B> stage(std::size_t i, Var<4, B> x, Mode const& mode) const {
+    bool const plain = options.norm == DiscriminatorNorm::none || i == 0;
+    if (plain) return stages[i].conv(x, {.negative_slope = options.norm_options.negative_slope});
+    auto const u = x.tape().spend(stages[i].conv(x));
+    return options.norm == DiscriminatorNorm::batch ? stages[i].norm(u, mode) : instance_norm(u, options.norm_options);
   }
 };
 

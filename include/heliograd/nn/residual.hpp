@@ -21,9 +21,7 @@ struct ResidualBlock {
   Var<4, B> operator()(Var<4, B> x) const {
     Tape<B>& tape = x.tape();
     auto const first = conv1(x, {.slope = tape.watch(prelu1.slope)});
-    auto const y = conv2(first, {.slope = tape.watch(prelu2.slope), .residual = x});
-    tape.done_with(first);
-    return y;
+    return conv2(tape.spend(first), {.slope = tape.watch(prelu2.slope), .residual = x});
   }
 };
 

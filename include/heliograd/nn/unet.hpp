@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <heliograd/nn/conv.hpp>
@@ -75,9 +76,7 @@ struct UNet {
   UNetOptions options;
   HELIOGRAD_FIELDS(down, up, options)
 
-  Var<4, B> operator()(Var<4, B> x, Mode const& mode) const {
-    return through(x, mode, [](std::size_t, Var<4, B> map) { return map; });
-  }
+  Var<4, B> operator()(Var<4, B> x, Mode const& mode) const { return through(x, mode, Unchanged{}); }
 
   /// The same with something between encoder and decoder: `look(i, map)` is what the decoder sees of the encoder's map i, 0 the
   /// largest.
@@ -89,7 +88,9 @@ struct UNet {
     Var<4, B> map = x;
     std::vector<Var<4, B>> skips;
     for (std::size_t i = 0; i < down.size(); ++i) {
-      map = halve(i, i == 1 && banded ? tape.spend(map) : map, mode);
+      auto const in = i == 1 && banded ? tape.spend(map) : map;
+      // What decoders rectify may be rectified already: relu(leaky_relu(y)) is relu(y), and one map less is kept.
+      map = std::is_same_v<Look, Unchanged> ? halve_rectified(i, in, slope(i), mode) : halve(i, in, mode);
       skips.push_back(look(i, map));
       if (i == 0) banded = banded && skips[0].value.data() == map.value.data();
     }
@@ -126,34 +127,38 @@ struct UNet {
   /// The encoder's stage i, from the map of the stage before (or the image). Writes over x if it is spent (`Tape::spend`).
   Var<4, B> halve(std::size_t i, Var<4, B> x, Mode const& mode) const {
     bool const after = options.order == UNetOrder::after;
-    bool const innermost = i + 1 == down.size();
-    bool const rectify = after || innermost;
-    double const slope = innermost ? 0.0 : 0.2;
-    auto& tape = x.tape();
-    auto const in = !after && i > 0 ? leaky_relu(x, 0.2) : x;
-    auto const u = down[i].conv(in);
-    if ((!after && i > 0) || x.spent) tape.done_with(in);
-    if (down[i].norm.scale.value.size() > 0) return rectified(down[i].norm, rectify ? slope : 1.0)(tape.spend(u), mode);
-    return rectify ? leaky_relu(tape.spend(u), slope) : u;
+    bool const rectify = !after && i > 0;
+    auto const in = rectify ? x.tape().spend(leaky_relu(x, 0.2)) : x;
+    return halve_rectified(i, in, after || i + 1 == down.size() ? slope(i) : 1.0, mode);
   }
 
   /// The decoder's stage i, not yet joined with the skip. Writes over x if it is spent (`Tape::spend`).
   Var<4, B> redouble(std::size_t i, Var<4, B> x, Mode const& mode) const {
     bool const after = options.order == UNetOrder::after;
     auto& tape = x.tape();
-    bool const rectify = !after && i > 0;
-    auto const in = rectify ? relu(x) : x;
-    auto const u = up[i].conv(in);
-    if (rectify || x.spent) tape.done_with(in);
-    if (i + 1 == up.size()) return options.output == UNetOutput::tanh ? tanh(tape.spend(u)) : u;
-    auto const normed = rectified(up[i].norm, after ? 0.0 : 1.0)(tape.spend(u), mode);
-    auto const y = up[i].dropout(normed, mode);
-    if (y.value.data() != normed.value.data()) tape.done_with(normed);
-    return y;
+    auto const in = !after && i > 0 ? tape.spend(relu(x)) : x;
+    if (i + 1 == up.size()) return up[i].conv(in, {.tanh = options.output == UNetOutput::tanh});
+    auto const normed = rectified(up[i].norm, after ? 0.0 : 1.0)(tape.spend(up[i].conv(in)), mode);
+    return up[i].dropout(tape.spend(normed), mode);
   }
   ///@}
 
  private:
+  /// A look that sees nothing.
+  struct Unchanged {
+    Var<4, B> operator()(std::size_t, Var<4, B> map) const { return map; }
+  };
+
+  /// Of the rectifier behind the encoder's stage i.
+  double slope(std::size_t i) const { return i + 1 == down.size() ? 0.0 : 0.2; }
+
+  /// The encoder's stage i from a map that is rectified; so is the result, by `slope` (1: not at all).
+  Var<4, B> halve_rectified(std::size_t i, Var<4, B> x, double slope, Mode const& mode) const {
+    auto& tape = x.tape();
+    if (down[i].norm.scale.value.size() == 0) return down[i].conv(x, {.negative_slope = slope});
+    return rectified(down[i].norm, slope)(tape.spend(down[i].conv(x)), mode);
+  }
+
   void expect_sides(Var<4, B> const& x) const {
     std::size_t const unit = std::size_t{1} << down.size();
     expect_shape(x.shape()[1] % unit == 0 && x.shape()[2] % unit == 0 && x.shape()[1] > 0 && x.shape()[2] > 0,
@@ -163,9 +168,8 @@ struct UNet {
 
   /// Half of what a stage of the decoder sees, and the map of the encoder.
   static Var<4, B> join(Var<4, B> half, Var<4, B> skip) {
-    auto const both = concat(half, skip);
-    half.tape().done_with(half);
-    return half.tape().spend(both);
+    auto& tape = half.tape();
+    return tape.spend(concat(tape.spend(half), skip));
   }
 
   /// Numbers that the last doubling sees at a time where the outermost stages come in bands.

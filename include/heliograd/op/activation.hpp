@@ -14,11 +14,24 @@
 namespace heliograd::inline HELIOGRAD_ABI {
 
 namespace detail {
+/// What a curve's slope can do with.
+template <class Curve>
+Kept kept(Curve const&) {
+  return Kept::input;
+}
+inline Kept kept(kernel::Relu const&) { return Kept::output; }
+inline Kept kept(kernel::LeakyRelu const& curve) {  // a positive slope leaves the sign as it is
+  return curve.negative_slope >= 0 ? Kept::output : Kept::input;
+}
+inline Kept kept(kernel::Tanh const&) { return Kept::output; }
+inline Kept kept(kernel::Sigmoid const&) { return Kept::output; }
+inline Kept kept(kernel::Elu const&) { return Kept::both; }
+
 /// `slope(x, y, gy)` is gy times the curve's slope, in ops.
 template <int Rank, class B, class Curve, class Slope>
 Var<Rank, B> activate(char const* name, Curve curve, Var<Rank, B> x, Slope slope) {
   Tape<B>& tape = x.tape();
-  auto const y = tape.make_over(x, x.wants_grad());
+  auto const y = tape.make_over(x, x.wants_grad(), kept(curve));
   kernel::activation<B, Rank>(tape.workspace(), name, curve, x.value, y.value);
   if (y.wants_grad())
     tape.record(
@@ -225,7 +238,7 @@ Var<Rank, B> prelu(Var<Rank, B> x, Var<1, B> slope) {
                                                                  ", expected [1] or one per channel of x " +
                                                                  to_string(x.shape()));
   Tape<B>& tape = x.tape();
-  auto const y = tape.make_over(x, x.wants_grad() || slope.wants_grad());
+  auto const y = tape.make_over(x, x.wants_grad() || slope.wants_grad(), Kept::input);
   kernel::prelu<B, Rank>(tape.workspace(), x.value, slope.value, y.value);
   if (y.wants_grad())
     tape.record(

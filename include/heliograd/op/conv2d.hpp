@@ -53,16 +53,17 @@ Var<4, B> conv2d(Var<4, B> x, Var<4, B> weight, Var<1, B> bias, Conv2dOptions op
                                     x.wants_grad() || weight.wants_grad() || learns_bias);
   tape.add_work(result.y.value.size() * (weight.value.size() / weight.shape()[3]));
   kernel::conv2d<B>(tape.workspace(), x.value, weight.value, bias.value, result.y.value, options, result.kernel());
+  if (!weight.wants_grad()) tape.let_go(x);
 
   auto const u = result.u;
   if (u.wants_grad())
     tape.record(
         "heliograd::conv2d", u,
         [=](Tape<B>& t) {
-          if (x.wants_grad())
-            kernel::conv2d_backward_data<B>(t.workspace(), u.grad(), weight.value, t.into(x), options);
           if (weight.wants_grad())
             kernel::conv2d_backward_weight<B>(t.workspace(), x.value, u.grad(), t.into(weight), options);
+          if (x.wants_grad())
+            kernel::conv2d_backward_data<B>(t.workspace(), u.grad(), weight.value, t.into_spent(x), options);
           if (learns_bias) kernel::conv2d_backward_bias<B>(t.workspace(), u.grad(), t.into(bias));
         },
         [=](Tape<B>& t, Var<4, B> gu) {

@@ -33,10 +33,12 @@ struct Epilogued {
   Var<4, B> u, y;
 
   Epilogued(Tape<B>& tape, Epilogue<B> const& given, Shape<4> const& shape, bool wants_grad) : epilogue(given) {
-    y = tape.make(shape, wants_grad || epilogue.slope.wants_grad() || epilogue.residual.wants_grad());
+    bool const told_by_y = epilogue.negative_slope >= 0 && !learns() && !has_residual();
+    bool const reads_y = epilogue.tanh || (is_rectified() && told_by_y);
+    y = tape.make(shape, wants_grad || epilogue.slope.wants_grad() || epilogue.residual.wants_grad(),
+                  reads_y ? Kept::both : Kept::input);
     u = y;
     if (is_identity()) return;
-    bool const told_by_y = epilogue.negative_slope >= 0 && !learns() && !has_residual();
     bool const kept = y.wants_grad() && is_rectified() && !told_by_y;
     u = kept ? tape.make(shape, wants_grad) : tape.unstored(shape, wants_grad);
   }

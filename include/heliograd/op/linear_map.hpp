@@ -36,8 +36,9 @@ template <int RankY, int Rank, class B, class Forward, class Adjoint>
 Var<RankY, B> linear_pair(char const* name, Shape<RankY> const& shape, Var<Rank, B> x, Forward const& forward,
                           Adjoint const& adjoint) {
   Tape<B>& tape = x.tape();
-  auto const y = tape.make(shape, x.wants_grad());
+  auto const y = tape.make(shape, x.wants_grad(), Kept::neither);
   forward(tape.workspace(), x.value, Sink<RankY, B>{y.value, 0});
+  tape.let_go(x);
   if (y.wants_grad())
     tape.record(
         name, y, [=](Tape<B>& t) { adjoint(t.workspace(), y.grad(), t.into(x)); },

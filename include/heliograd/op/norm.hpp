@@ -157,7 +157,7 @@ Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormKnown known, Var<1,
   NormGroups const groups = known.groups;
   if (scale.value.size() == 0) scale = tape.detach(scale);
   if (shift.value.size() == 0) shift = tape.detach(shift);
-  auto const y = tape.make_over(x, x.wants_grad() || scale.wants_grad() || shift.wants_grad());
+  auto const y = tape.make_over(x, x.wants_grad() || scale.wants_grad() || shift.wants_grad(), Kept::input);
   kernel::norm<B>(tape.workspace(), groups, x.value.data(), known.statistic, scale.value, shift.value, negative_slope,
                   y.value.data());
   if (!y.wants_grad()) return y;
@@ -171,9 +171,13 @@ Var<Rank, B> normalise(char const* name, Var<Rank, B> x, NormKnown known, Var<1,
                              negative_slope, y.grad().data(), gx, gscale, gshift);
   };
   auto const twice = [=](Tape<B>& t, Var<Rank, B> gy) {
-    // Behind the bend, whose side y tells as well as x does.
-    auto const g =
-        negative_slope == 1 ? gy : StraightSlope<kernel::LeakyRelu>{"heliograd::norm_bend", {negative_slope}}(y, y, gy);
+    auto g = gy;  // behind the bend, whose side is told by y, which may be gone
+    if (negative_slope != 1) {
+      auto const again = t.make(x.shape(), false);
+      kernel::norm<B>(t.workspace(), groups, x.value.data(), known.statistic, scale.value, shift.value, negative_slope,
+                      again.value.data());
+      g = StraightSlope<kernel::LeakyRelu>{"heliograd::norm_bend", {negative_slope}}(again, again, gy);
+    }
     auto const unit = normalised(x, known);
     // A line for each channel of each segment, or one for all segments, seen as one.
     kernel::ChannelRows const r = groups.rows;

@@ -119,10 +119,11 @@ Var<Rank, B> concat(Var<Rank, B> first, More... more) {
     shape[Rank - 1] += x[k].shape()[Rank - 1];
     wants_grad = wants_grad || x[k].wants_grad();
   }
-  auto const y = tape.make(shape, wants_grad);
+  auto const y = tape.make(shape, wants_grad, Kept::neither);
   std::size_t channel = 0;
   for (std::size_t k = 0; k < count; ++k) {
     kernel::put_channels<B, Rank>(tape.workspace(), x[k].value, channel, y.value);
+    tape.let_go(x[k]);
     channel += x[k].shape()[Rank - 1];
   }
   if (y.wants_grad())

@@ -41,11 +41,12 @@ struct AdamStep {
   T keep1, add1, keep2, add2;  // beta and 1 - beta
   T rate, epsilon;
   T l2, shrink;
+  bool reset;
 
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
     T const x = value[i];
     T const g = gradient[i] + l2 * x;
-    gradient[i] = T(0);
+    if (reset) gradient[i] = T(0);
     T const m = keep1 * first[i] + add1 * g;
     T const v = keep2 * second[i] + add2 * (g * g);
     first[i] = m;
@@ -62,7 +63,8 @@ struct AdamStep {
 ///
 /// Math     \f$ m \leftarrow \beta_1 m + (1-\beta_1) g, \; v \leftarrow \beta_2 v + (1-\beta_2) g^2, \;
 ///          x \leftarrow x - \eta \frac{m / (1-\beta_1^t)}{\sqrt{v / (1-\beta_2^t)} + \epsilon} \f$
-/// Cost     one kernel for all parameters: 4 reads and 4 writes a number; it also sets the gradients to zero.
+/// Cost     one kernel for all parameters: 4 reads and 4 writes a number; it also sets the gradients to zero. (3 writes where zeros
+///          are free: `FlatStore::zero_grad`.)
 template <class B>
 class Adam {
  public:
@@ -96,6 +98,7 @@ class Adam {
     double const root_correction2 = std::sqrt(1 - std::pow(o.beta2, t));
     bool const after = o.epsilon_added == AdamEpsilon::after_correction;
     bool const decoupled = o.decay == WeightDecay::decoupled;
+    bool const free_zeros = store_.zero_grad_is_free();
     auto const number = [](double x) { return static_cast<scalar_type>(x); };
     kernel::for_each_element(
         ws, "heliograd::adam", store_.size(),
@@ -105,7 +108,8 @@ class Adam {
             // Both epsilons by the same kernel: the correction of the root goes into the rate and into epsilon.
             number(learning_rate * root_correction2 / correction1),
             number(after ? o.epsilon * root_correction2 : o.epsilon), number(decoupled ? 0 : o.weight_decay),
-            number(decoupled ? 1 - learning_rate * o.weight_decay : 1)});
+            number(decoupled ? 1 - learning_rate * o.weight_decay : 1), !free_zeros});
+    if (free_zeros) store_.zero_grad(ws.exec());
   }
 
   /// \name All of its state, for checkpoints: two flat tensors in the order of the store, and the number of steps taken.

@@ -27,12 +27,12 @@ struct SgdStep {
   T* gradient;
   T* velocity;  // null without momentum
   T momentum, rate, l2, shrink;
-  bool nesterov;
+  bool nesterov, reset;
 
   KOKKOS_FUNCTION void operator()(std::size_t i) const {
     T const x = value[i];
     T const g = gradient[i] + l2 * x;
-    gradient[i] = T(0);
+    if (reset) gradient[i] = T(0);
     T step = g;
     if (velocity) {
       T const v = momentum * velocity[i] + g;
@@ -77,13 +77,15 @@ class Sgd {
     ++steps_;
     SgdOptions const& o = options_;
     bool const decoupled = o.decay == WeightDecay::decoupled;
+    bool const free_zeros = store_.zero_grad_is_free();
     auto const number = [](double x) { return static_cast<scalar_type>(x); };
     kernel::for_each_element(
         ws, "heliograd::sgd", store_.size(),
-        detail::SgdStep<scalar_type>{store_.values().data(), store_.gradients().data(),
-                                     o.momentum > 0 ? velocity_.data() : nullptr, number(o.momentum),
-                                     number(learning_rate), number(decoupled ? 0 : o.weight_decay),
-                                     number(decoupled ? 1 - learning_rate * o.weight_decay : 1), o.nesterov});
+        detail::SgdStep<scalar_type>{
+            store_.values().data(), store_.gradients().data(), o.momentum > 0 ? velocity_.data() : nullptr,
+            number(o.momentum), number(learning_rate), number(decoupled ? 0 : o.weight_decay),
+            number(decoupled ? 1 - learning_rate * o.weight_decay : 1), o.nesterov, !free_zeros});
+    if (free_zeros) store_.zero_grad(ws.exec());
   }
 
   /// \name All of its state, for checkpoints: a flat tensor in the order of the store (empty without momentum), and the

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include <heliograd/core/copy.hpp>
 #include <heliograd/core/fill.hpp>
+#include <heliograd/core/huge_pages.hpp>
 #include <heliograd/tape/fields.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
@@ -46,7 +48,8 @@ class FlatStore {
         },
         model);
     values_ = make_zeros<B>("heliograd::parameters", Shape{total}, exec);
-    gradients_ = make_zeros<B>("heliograd::gradients", Shape{total}, exec);
+    gradients_ = make_tensor<B>("heliograd::gradients", Shape{total});
+    zero_grad(exec);
     std::size_t next = 0;
     for_each_param(
         [&](std::string const&, auto& param) {
@@ -56,6 +59,10 @@ class FlatStore {
           ++next;
         },
         model);
+    if constexpr (B::on_host) {
+      auto const* const g = gradients_.data();
+      if (zero_grad_is_free() && std::all_of(g, g + total, [](auto x) { return x == 0; })) zero_grad(exec);
+    }
   }
 
   /// Elements in a slab, gaps included.
@@ -64,8 +71,20 @@ class FlatStore {
   Tensor<1, B> const& gradients() const { return gradients_; }
   std::vector<Entry> const& entries() const { return entries_; }
 
+  /// Large gradients on a host take no memory from then on until something is added to them: while a backward pass begins, with
+  /// all values of the step still there, those of most layers have yet to come.
   void zero_grad(typename B::execution_space const& exec = {}) const {
-    fill(exec, gradients_, typename B::scalar_type(0));
+    using T = typename B::scalar_type;
+    auto const [first, last] = give_back_pages<typename B::memory_space>(gradients_.data(), size() * sizeof(T));
+    for (auto const& [from, to] : {std::pair{std::size_t{0}, first / sizeof(T)}, std::pair{last / sizeof(T), size()}})
+      fill(exec, TensorRef<1, B>(gradients_.data() + from, to - from), T(0));
+  }
+
+  /// Whether that writes next to nothing. Otherwise an optimiser does it while it is at the gradients.
+  bool zero_grad_is_free() const {
+    auto const [first, last] =
+        pages_to_give_back<typename B::memory_space>(gradients_.data(), size() * sizeof(typename B::scalar_type));
+    return last > first;
   }
 
  private:

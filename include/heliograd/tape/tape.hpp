@@ -21,6 +21,7 @@
 #include <heliograd/core/accumulate.hpp>
 #include <heliograd/core/copy.hpp>
 #include <heliograd/core/fill.hpp>
+#include <heliograd/core/huge_pages.hpp>
 #include <heliograd/core/pack.hpp>
 #include <heliograd/core/workspace.hpp>
 #include <heliograd/tape/detail/block_pool.hpp>
@@ -29,6 +30,9 @@
 #include <heliograd/tape/var.hpp>
 
 namespace heliograd::inline HELIOGRAD_ABI {
+
+template <class B>
+class Aside;
 
 namespace detail {
 template <class B>
@@ -46,7 +50,13 @@ struct TapeOptions {
   /// The backward pass gives back the memory of values as it goes: afterwards only scalars, and what `retain` was called for,
   /// may be read until `clear()`. The step then needs little more memory than its values.
   bool reuse_values = false;
+  /// With `reuse_values`, on a host: what large values took goes back to the system at once, for the gradients of parameters
+  /// (`FlatStore::zero_grad`). Where these are much of a step's memory it needs that much less, and one or two percent more time.
+  bool give_back_pages = false;
 };
+
+/// What the pullback of an op reads of the op's input and output, the gradient of its output aside: on an op's page, "Keeps".
+enum class Kept : unsigned char { both, input, output, neither };
 
 /// Records ops as they run and plays their pullbacks in reverse.
 ///
@@ -65,7 +75,8 @@ class Tape {
       : workspace_(exec, options.dry),
         values_(options.dry, dry_values),
         gradients_(options.dry, dry_gradients),
-        reuse_values_(options.reuse_values) {
+        reuse_values_(options.reuse_values),
+        give_back_pages_(options.give_back_pages && !options.dry) {
     expect(Kokkos::is_initialized(), "Tape: Kokkos is not initialised; keep a Kokkos::ScopeGuard in main");
   }
   Tape(Tape const&) = delete;
@@ -106,11 +117,14 @@ class Tape {
     if (recording_ && !param.frozen()) {
       Watched& watched = watched_[param.grad.data()];
       if (watched.generation != generation_)
-        watched = {generation_, host_.template make<Slot>(param.grad.data(), true, true)
+        watched = {generation_,
+                   host_.template make<Slot>(param.grad.data(), true, true)
 #if HELIOGRAD_CHECKS
-                                    ,
-                   param.value.data(), param.value.size() * sizeof(scalar_type),
-                   fingerprint(param.value.data(), param.value.size() * sizeof(scalar_type))
+                       ,
+                   param.value.data(),
+                   param.value.size() * sizeof(scalar_type),
+                   fingerprint(param.value.data(), param.value.size() * sizeof(scalar_type)),
+                   nodes_.size()
 #endif
         };
       var.slot = watched.slot;
@@ -127,16 +141,15 @@ class Tape {
     return var;
   }
 
-  /// The uninitialised output of an op. `wants_grad` is true if any input wants one.
+  /// The uninitialised output of an op. `wants_grad` is true if any input wants one. An op whose pullback does not read what it
+  /// has made says so: then the next op may write over it.
   template <int Rank>
-  Var<Rank, B> make(Shape<Rank> const& shape, bool wants_grad) {
+  Var<Rank, B> make(Shape<Rank> const& shape, bool wants_grad, Kept kept = Kept::both) {
     std::size_t const bytes = shape.size() * sizeof(scalar_type);
     auto* const data =
         static_cast<scalar_type*>(checkpoints_ > 0 ? values_.arena().take_untouched(bytes) : values_.take(bytes));
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(data, shape));
-    var.whole = true;
-    if (recording_ && wants_grad) var.slot = host_.template make<Slot>();
-    return var;
+    return made(var, wants_grad, kept);
   }
 
   /// A value that no memory holds, between two steps that are computed as one. It has a gradient, if it wants one.
@@ -162,25 +175,35 @@ class Tape {
     auto var = handle<Rank>(view_at<TensorRef<Rank, B>>(x.value.data(), shape));
     var.slot = x.slot;
     var.whole = x.whole;
+    var.unread = x.unread;
     return var;
   }
 
   /// The uninitialised output of an op that makes each element of y of the same element of x alone: in the memory of x, if x
-  /// is spent.
+  /// is spent and the op's pullback does not read it.
   template <int Rank>
-  Var<Rank, B> make_over(Var<Rank, B> const& x, bool wants_grad) {
-    if (!x.spent || recording_) return make(x.shape(), wants_grad);
-    auto var = handle<Rank>(x.value);
-    var.whole = true;
-    return var;
+  Var<Rank, B> make_over(Var<Rank, B> const& x, bool wants_grad, Kept kept = Kept::both) {
+    if (!x.spent || (recording_ && (kept == Kept::both || kept == Kept::input)))
+      return make(x.shape(), wants_grad, kept);
+    if (x.slot) x.slot->gone = true;
+    return made(handle<Rank>(x.value), wants_grad, kept);
   }
 
-  /// `x` for its last use, by an op that reads it once: `relu(tape.spend(x))` may write over it. (A function of several ops
-  /// might overwrite it in the first.) As for `done_with`, if nothing is recorded.
+  /// `x` for its only use, by an op that reads it once: `relu(tape.spend(x))` may write over it, in the backward pass its gradient
+  /// may. (A function of several ops might overwrite it in the first.) What the op that made x needs to pass its gradient on
+  /// stays as it is. If nothing is recorded, ops may have read x before.
   template <int Rank>
   Var<Rank, B> spend(Var<Rank, B> x) const {
-    x.spent = !recording_ && checkpoints_ == 0 && x.whole;
+    x.spent = x.whole && checkpoints_ == 0 && (!recording_ || x.unread);
     return x;
+  }
+
+  /// In an op that has read x and whose pullback does not: a spent x makes room for what follows.
+  template <int Rank>
+  void let_go(Var<Rank, B> const& x) {
+    if (!x.spent) return;
+    if (x.slot) x.slot->gone = true;
+    give_back(x);
   }
 
   /// A promise that nothing reads `x` any more. If nothing is recorded, its memory goes to the ops that follow: a network that
@@ -188,11 +211,7 @@ class Tape {
   /// nothing happens.
   template <int Rank>
   void done_with(Var<Rank, B> const& x) {
-    if (recording_ || checkpoints_ > 0 || !x.whole) return;
-#if HELIOGRAD_CHECKS
-    fill(workspace_, x.value, std::numeric_limits<scalar_type>::quiet_NaN());
-#endif
-    values_.give_back(x.value.data(), x.value.size() * sizeof(scalar_type));
+    if (!recording_ && checkpoints_ == 0 && x.whole) give_back(x);
   }
 
   /// Memory that lives until clear(): what an op keeps for its pullback besides Vars.
@@ -249,6 +268,17 @@ class Tape {
     Sink<Rank, B> const sink{x.grad(), slot.reached ? scalar_type(1) : scalar_type(0)};
     slot.reached = true;
     return sink;
+  }
+
+  /// The same for a pullback that has read x for the last time: if x was spent, its gradient takes its place.
+  template <int Rank>
+  Sink<Rank, B> into_spent(Var<Rank, B> const& x) {
+    Slot& slot = *x.slot;
+    if (x.spent && !slot.data && !slot.gone && !slot.retain) {
+      slot.data = x.value.data();
+      slot.gone = true;
+    }
+    return into(x);
   }
 
   /// The same for a pullback of `y` that makes each element of x's gradient of the same element of y's: if nobody else needs the
@@ -439,6 +469,23 @@ class Tape {
     return var;
   }
 
+  /// A new value that is an op's.
+  template <int Rank>
+  Var<Rank, B> made(Var<Rank, B> var, bool wants_grad, Kept kept) {
+    var.whole = true;
+    if (recording_ && wants_grad) var.slot = host_.template make<Slot>();
+    var.unread = !var.slot || kept == Kept::input || kept == Kept::neither;
+    return var;
+  }
+
+  template <int Rank>
+  void give_back(Var<Rank, B> const& x) {
+#if HELIOGRAD_CHECKS
+    fill(workspace_, x.value, std::numeric_limits<scalar_type>::quiet_NaN());
+#endif
+    values_.give_back(x.value.data(), x.value.size() * sizeof(scalar_type));
+  }
+
   template <class Vars, class Closure>
   void add_node(char const* name, Vars const& ys, Closure const& closure,
                 void (*play_twice)(void const*, Tape&, Output const*)) {
@@ -488,7 +535,7 @@ class Tape {
       }
       if (reuse_values_ && checkpoints_ == 0)
         for (Output const& y : node)
-          if (!y.slot->retain && y.rank > 0 && made_here(y.value)) reuse(y);
+          if (!y.slot->retain && !y.slot->gone && y.rank > 0 && made_here(y.value)) reuse(y);
     }
   }
   /// Gradients may have the memory of a value.
@@ -497,6 +544,7 @@ class Tape {
     TensorRef<1, B> const spent(static_cast<scalar_type*>(y.value), y.bytes / sizeof(scalar_type));
     fill(workspace_, spent, std::numeric_limits<scalar_type>::quiet_NaN());
 #endif
+    if (give_back_pages_) give_back_pages<memory_space>(y.value, y.bytes);
     gradients_.give_back(y.value, y.bytes);
   }
   /// Whether a value may be memory of this tape. (A caller's tensor is not.)
@@ -508,7 +556,7 @@ class Tape {
     if (dry()) return;
     for (Node const& node : nodes_)
       for (Output const& y : node)
-        expect(fingerprint(y.value, y.bytes) == y.fingerprint,
+        expect(y.slot->gone || fingerprint(y.value, y.bytes) == y.fingerprint,
                std::string("Tape: the output of ") + node.name +
                    " was changed after it was computed, and gradients need it as it was; write to a copy");
     for (auto const& [gradient, watched] : watched_)
@@ -634,9 +682,11 @@ class Tape {
     void const* value = nullptr;
     std::size_t bytes = 0;
     std::uint64_t fingerprint = 0;
+    std::size_t nodes = 0;  // that were recorded before
 #endif
   };
 
+  friend class Aside<B>;
   friend struct detail::Checkpoint<B>;
   friend class detail::Passage<B>;
   friend struct detail::Stream<B>;
@@ -657,6 +707,7 @@ class Tape {
   std::size_t macs_ = 0;
   int checkpoints_ = 0;  // that are being run or played: what they take is released in one piece
   bool reuse_values_;
+  bool give_back_pages_;
   bool recording_ = true;
   bool played_ = false;
 };

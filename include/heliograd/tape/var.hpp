@@ -20,6 +20,7 @@ struct GradientSlot {
   bool reached = false;  ///< a contribution has arrived: later ones add to it
   bool retain = false;   ///< keep the memory until clear()
   bool taken = false;    ///< the memory has become that of another gradient
+  bool gone = false;     ///< the memory of the value has become another's: see `Tape::spend`
 
   /// \name The gradient as a value on the tape, while `Tape::gradients` computes it.
   ///@{
@@ -38,8 +39,9 @@ struct Var {
   TensorRef<Rank, B> value;
   GradientSlot<scalar_type>* slot = nullptr;  ///< null: nobody wants its gradient
   Tape<B>* owner = nullptr;
-  bool whole = false;  ///< its memory is a block of the tape's, which can be given back
-  bool spent = false;  ///< nobody reads it after the op it is handed to: see `Tape::spend`
+  bool whole = false;   ///< its memory is a block of the tape's, which can be given back
+  bool unread = false;  ///< the pullback of the op that made it does not read it
+  bool spent = false;   ///< nobody reads it but the op it is handed to: see `Tape::spend`
 #if HELIOGRAD_CHECKS
   std::uint64_t generation = 0;
 #endif

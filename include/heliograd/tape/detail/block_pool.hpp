@@ -51,6 +51,24 @@ class BlockPool {
     }
   }
 
+  /// A state to return to, in the reverse order.
+  struct Mark {
+    typename Arena<MemorySpace>::Mark arena;
+    std::size_t stretches;  // that are remembered below it
+  };
+  Mark mark() {
+    Mark const mark{arena_.mark(), remembered_.size()};
+    remembered_.insert(remembered_.end(), free_.begin(), free_.end());
+    return mark;
+  }
+  /// All that was taken since is free again, all that was given back since is not.
+  void release(Mark const& mark) {
+    auto const from = remembered_.begin() + static_cast<std::ptrdiff_t>(mark.stretches);
+    free_.assign(from, remembered_.end());
+    remembered_.erase(from, remembered_.end());
+    arena_.release(mark.arena);
+  }
+
   void rewind() {
     free_.clear();
     arena_.rewind();
@@ -69,6 +87,7 @@ class BlockPool {
 
   Arena<MemorySpace> arena_;
   std::vector<Stretch> free_;  // by address
+  std::vector<Stretch> remembered_;
 };
 
 }  // namespace heliograd::inline HELIOGRAD_ABI::detail
