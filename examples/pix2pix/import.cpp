@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -138,7 +139,11 @@ int import_network(Weights& network, ImportOptions const& o, CommonOptions const
       } else {
         // The widespread code joins skip and decoder in this order; ours is the other one.
         bool const joined = slot.path.starts_with("unet.up.") && !slot.path.starts_with("unet.up.0.");
-        values[slot.path] = in_our_order(file.read<float>(*entry), slot.shape, o.names == "pix2pix" && joined);
+        auto const read = file.read<float>(*entry);
+        if (!std::all_of(read.begin(), read.end(), [](float value) { return std::isfinite(value); }))
+          throw hg::InputError(o.input + ": tensor '" + entry->name +
+                               "' has a number that is not finite; export weights from before the training failed");
+        values[slot.path] = in_our_order(read, slot.shape, o.names == "pix2pix" && joined);
       }
     }
     if (o.dry_run) std::printf("%-40s %-50s %s\n", slot.path.c_str(), theirs.c_str(), verdict.c_str());

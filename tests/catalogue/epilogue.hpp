@@ -30,11 +30,17 @@ struct EpilogueOp {
     return {.stride = options.stride, .padding = options.padding, .algorithm = options.algorithm};
   }
 
+  template <class B>
+  static heliograd::Epilogue<B> none_for(heliograd::Var<1, B> const&) {
+    return {};
+  }
+
   auto operator()(auto const& in) const {
     auto const x = in.template var<4>(0);
     auto const weight = in.template var<4>(1);
     auto const bias = in.template var<1>(2);
-    heliograd::Epilogue epilogue{.negative_slope = negative_slope, .slope = decltype(bias){}};
+    auto epilogue = none_for(bias);
+    epilogue.negative_slope = negative_slope;
     epilogue.tanh = tanh;
     if (learnt) epilogue.slope = in.template var<1>(3);
     if (residual) epilogue.residual = in.template var<4>(learnt ? 4 : 3);

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include <heliograd/core/copy.hpp>
+#include <heliograd/core/fill.hpp>
+#include <heliograd/core/past_caches.hpp>
 #include <heliograd/testing/compare.hpp>
 #include <heliograd/testing/draw.hpp>
 #include "kernel/tensors.hpp"
@@ -127,7 +129,8 @@ TEMPLATE_LIST_TEST_CASE("upsample_conv2d: the kernels of device spaces, run on t
 
       detail::UpsampleMapElement<T> const taps{g, x.data(), weight.data(), maps.data()};
       for (std::size_t i = 0; i < maps.size(); ++i) taps(i);
-      detail::UpsampleInterpolateElement<T> const interpolate{g, maps.data(), bias.data(), y.data()};
+      detail::UpsampleInterpolateElement<T> const interpolate{g, maps.data(),
+                                                              detail::Delivery<T>{y.data(), T(0), bias.data()}};
       for (std::size_t i = 0; i < y.size(); ++i) interpolate(i);
 
       detail::UpsampleGatherElement<T> const gather{g, gy.data(), maps.data()};
@@ -174,6 +177,39 @@ TEMPLATE_LIST_TEST_CASE("upsample_conv2d: gradients that are not wanted are not 
   CHECK(hg::to_host(ws.exec(), gx) == all.gx);
   CHECK(hg::to_host(ws.exec(), gw) == all.gw);
   CHECK(hg::to_host(ws.exec(), gb) == all.gb);
+}
+
+// Then y and the sums beside it are stored past them.
+TEST_CASE("upsample_conv2d: an image has the same bits in a batch too large for the caches",
+          "[kernel][upsample_conv2d]") {
+  using B = test::FloatBackend;
+  Shape<4> const one{1, 64, 64, 2}, two{2, 64, 64, 2}, filters{3, 3, 2, 64};
+  hg::testing::Draws draws(5);
+  auto const image = test::draw_values<B>(draws, one.size(), false);
+  auto images = image;
+  images.insert(images.end(), image.begin(), image.end());
+  auto const weight = put<B>(filters, test::draw_values<B>(draws, filters.size(), false));
+  auto const bias = put<B>(Shape<1>{64}, test::draw_values<B>(draws, 64, false));
+  auto const run = [&](Shape<4> const& shape, Values const& values, bool rectified) {
+    hg::Workspace<B> ws;
+    auto const x = put<B>(shape, values);
+    auto const y_shape = hg::kernel::upsample_conv2d_shape(shape, filters, 4);
+    auto const y = hg::make_tensor<B>("y", y_shape), sum = hg::make_zeros<B>("sum", y_shape);
+    hg::kernel::Epilogue<B> epilogue;
+    if (rectified) epilogue = {.negative_slope = 0.2, .sum = sum};
+    hg::kernel::upsample_conv2d<B>(ws, x, weight, bias, y, 4, epilogue);
+    auto all = hg::to_host(ws.exec(), y);
+    auto const sums = hg::to_host(ws.exec(), sum);
+    return std::pair{std::move(all), sums};
+  };
+  for (bool const rectified : {false, true}) {
+    auto const alone = run(one, image, rectified), both = run(two, images, rectified);
+    REQUIRE(both.first.size() * sizeof(float) >= hg::beyond_caches);
+    for (std::ptrdiff_t const at : {std::ptrdiff_t{0}, std::ssize(alone.first)}) {
+      CHECK(std::equal(alone.first.begin(), alone.first.end(), both.first.begin() + at));
+      CHECK(std::equal(alone.second.begin(), alone.second.end(), both.second.begin() + at));
+    }
+  }
 }
 
 #ifdef KOKKOS_ENABLE_OPENMP

@@ -472,6 +472,17 @@ TEST_CASE("a U-Net of PyTorch gives the same image here", "[programs]") {
                              (folder / "w.safetensors") + " --side 16 --width 4 --widest 8 --depth ";
   fails(import + "4", 3, "missing");
   CHECK_THAT(fine(import + "3 --dry-run").out, ContainsSubstring("model.model.1.model.3.model.1.weight"));
+  hg::io::TensorFile const exported(folder / "net.safetensors");
+  hg::io::TensorWriter broken;
+  for (auto const& entry : exported.tensors()) {
+    auto values = exported.read<float>(entry);
+    if (entry.name == "model.model.0.weight") values[3] = std::nanf("");
+    broken.add(entry.name, entry.shape, values);
+  }
+  broken.write(folder / "broken.safetensors", exported.metadata(), {});
+  std::string const whole = folder / "net.safetensors";
+  fails(std::string(import + "3").replace(import.find(whole), whole.size(), folder / "broken.safetensors"), 3,
+        "'model.model.0.weight' has a number that is not finite");
   fine(import + "3");
   fine("apply " + (folder / "in.fits") + " --weights " + (folder / "w.safetensors") + " -o " + (folder / "out.fits"));
   auto const ours = pixels(folder / "out.fits");

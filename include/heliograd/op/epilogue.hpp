@@ -63,7 +63,7 @@ struct Epilogued {
   }
 
  private:
-  kernel::LeakyRelu leaky() const { return {epilogue.negative_slope}; }
+  kernel::LeakyRelu leaky() const { return kernel::LeakyRelu{epilogue.negative_slope}; }
   /// Where the sign of u is read.
   Var<4, B> side() const { return u.value.data() != nullptr ? u : y; }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include <heliograd/core/math.hpp>
+#include <heliograd/core/past_caches.hpp>
 #include <heliograd/core/simd.hpp>
 #include <heliograd/core/sink.hpp>
 #include <heliograd/core/tensor.hpp>
@@ -34,6 +35,7 @@ struct Delivery {
   bool tanh = false;
   T const* residual = nullptr;
   T* sum = nullptr;
+  bool past_caches = false;  ///< whole vectors are stored past them; the worker finishes that
 
   template <class B>
   static Delivery into(Sink<4, B> const& sink) {
@@ -50,6 +52,14 @@ struct Delivery {
             epilogue.tanh,
             epilogue.residual.data(),
             epilogue.sum.data()};
+  }
+  /// The same for an algorithm that writes each number once, if there are so many that they are better stored past the caches. The
+  /// bias and slopes must be arrays of whole vectors.
+  Delivery past_caches_if_large(std::size_t numbers, int channels) const {
+    Delivery large = *this;
+    large.past_caches = beta == T(0) && channels % Simd<T>::size == 0 && goes_past_caches(out, numbers) &&
+                        (sum == nullptr || goes_past_caches(sum, numbers));
+    return large;
   }
   /// For a group of channels that begins so much further on.
   Delivery shifted(std::int64_t channels) const {
@@ -81,10 +91,10 @@ struct Delivery {
 
   /// Delivers u, the numbers at `place`, whose first is of `channel`.
   [[gnu::always_inline]] void deliver_vector(T* place, int channel, Simd<T> u, int lanes) const {
-    if (is_plain())
+    if (is_plain() && !past_caches)
       deliver<T>(place, beta, u, lanes);
     else if (lanes == Simd<T>::size && !tanh)
-      finished(place - out, channel, u, lanes).store(place);
+      put(finished(place - out, channel, u, lanes), place, lanes);
     else
       deliver_rest(place, channel, u, lanes);
   }
@@ -95,8 +105,14 @@ struct Delivery {
   ///@}
 
  private:
+  [[gnu::always_inline]] void put(Simd<T> value, T* place, int lanes) const {
+    if (past_caches && lanes == Simd<T>::size)
+      store_past_caches(value, place);
+    else
+      value.store(place, lanes);
+  }
   [[gnu::always_inline]] Simd<T> finished(std::ptrdiff_t at, int channel, Simd<T> u, int lanes) const {
-    if (sum) u.store(sum + at, lanes);
+    if (sum) put(u, sum + at, lanes);
     Simd<T> y = u;
     if (slope) y = where_positive(-u, Simd<T>::load(slope + channel) * u, u);
     if (residual) y += Simd<T>::load(residual + at, lanes);

@@ -84,6 +84,7 @@ struct UpsampleConv2dForward {
         interpolate_across(block, panel, fine, first_column, lines);
       }
     }
+    if (y.past_caches) finish_past_caches();
   }
 
   T* map(T* maps, int row, int tap) const {
@@ -195,10 +196,11 @@ void upsample_conv2d_host(Workspace<B>& ws, UpsampleConv2dGeometry const& g, T c
   std::int64_t const items = grid.count() * panels.count();
   std::int64_t const per_worker = UpsampleConv2dForward<T>::scratch_size(grid.most_columns());
   T* const scratch = scope.template take<T>(static_cast<std::size_t>(worker_count(ws, items) * per_worker));
+  auto const numbers = static_cast<std::size_t>(g.y_index(g.images, 0, 0, 0));
+  auto const to = in_panels(ws, scope, y, g.out_channels).past_caches_if_large(numbers, g.out_channels);
   for_each_block(ws, "heliograd::upsample_conv2d", items,
                  UpsampleConv2dForward<T>{g, grid, make_taps<T>(scope, g.rows()), make_taps<T>(scope, g.columns()),
-                                          make_runs(scope, {1, 1, g.in_channels}), x, filter,
-                                          in_panels(ws, scope, y, g.out_channels), scratch, per_worker});
+                                          make_runs(scope, {1, 1, g.in_channels}), x, filter, to, scratch, per_worker});
 }
 
 // --------------------------------------------------------------------------------------------------------------- backward
