@@ -78,7 +78,8 @@ struct EpilogueOp {
     if (kind == upsampling || options.mode != heliograd::PaddingMode::zero) return {};
     std::string const conv = std::string("nhwc(F.conv") + (kind == plain ? "" : "_transpose") +
                              "2d(nchw(x[0]), oihw(x[1]), x[2], stride=" + std::to_string(options.stride) +
-                             ", padding=" + std::to_string(options.padding.top) + "))";
+                             ", padding=" + std::to_string(options.padding.top) +
+                             ", groups=" + std::to_string(options.groups) + "))";
     std::string const slope = learnt ? "x[3]" : std::to_string(negative_slope);
     return std::string("(lambda u: ") + (tanh ? "torch.tanh(u)" : "torch.where(u > 0, u, " + slope + " * u)") + ")(" +
            conv + ")" + (residual ? " + x[-1]" : "");
